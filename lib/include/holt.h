@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/* The short way to write <holt/holt.h>. It holds nothing of its own. */
+#include <holt/holt.h>

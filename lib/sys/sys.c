@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Linux as it is: each function makes one system call and turns its errno into the result.
+ */
+#include "sys/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+#define RESULT(call) __extension__({ __typeof__(call) r_ = (call); r_ < 0 ? -errno : r_; })
+
+static holt_time sys_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
+	return (holt_time)ts.tv_sec * HOLT_SEC + (holt_time)ts.tv_nsec;
+}
+
+static int sys_epoll_create(int flags)
+{
+	return RESULT(epoll_create1(flags));
+}
+
+static int sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *e)
+{
+	return RESULT(epoll_ctl(epfd, op, fd, e));
+}
+
+static int sys_epoll_wait(int epfd, struct epoll_event *events, int n, int timeout_ms)
+{
+	return RESULT(epoll_wait(epfd, events, n, timeout_ms));
+}
+
+static int sys_timerfd_create(int flags)
+{
+	return RESULT(timerfd_create(CLOCK_MONOTONIC, flags));
+}
+
+static int sys_timerfd_set(int fd, holt_time at)
+{
+	struct itimerspec t = { .it_value = { 0 } };
+
+	if (at != HOLT_NEVER) {
+		t.it_value.tv_sec = (time_t)(at / HOLT_SEC);
+		t.it_value.tv_nsec = (long)(at % HOLT_SEC);
+		if (at == 0)
+			t.it_value.tv_nsec = 1; /* all zero would disarm */
+	}
+	return RESULT(timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL));
+}
+
+static int sys_eventfd(int flags)
+{
+	return RESULT(eventfd(0, flags));
+}
+
+static int sys_signalfd(int fd, const sigset_t *mask, int flags)
+{
+	return RESULT(signalfd(fd, mask, flags));
+}
+
+static int sys_mask_signals(int how, const sigset_t *set, sigset_t *old)
+{
+	return -pthread_sigmask(how, set, old);
+}
+
+static ssize_t sys_read(int fd, void *buf, size_t n)
+{
+	return RESULT(read(fd, buf, n));
+}
+
+static ssize_t sys_write(int fd, const void *buf, size_t n)
+{
+	return RESULT(write(fd, buf, n));
+}
+
+static ssize_t sys_readv(int fd, const struct iovec *v, int n)
+{
+	return RESULT(readv(fd, v, n));
+}
+
+static ssize_t sys_writev(int fd, const struct iovec *v, int n)
+{
+	return RESULT(writev(fd, v, n));
+}
+
+static ssize_t sys_recv(int fd, void *buf, size_t n, int flags)
+{
+	return RESULT(recv(fd, buf, n, flags));
+}
+
+static ssize_t sys_send(int fd, const void *buf, size_t n, int flags)
+{
+	return RESULT(send(fd, buf, n, flags));
+}
+
+static ssize_t sys_recvmsg(int fd, struct msghdr *m, int flags)
+{
+	return RESULT(recvmsg(fd, m, flags));
+}
+
+static ssize_t sys_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	return RESULT(sendmsg(fd, m, flags));
+}
+
+static int sys_poll(int fd, unsigned events, int timeout_ms)
+{
+	struct pollfd p = { .fd = fd, .events = (short)events };
+	int r = RESULT(poll(&p, 1, timeout_ms));
+
+	return r > 0 ? p.revents : r;
+}
+
+static int sys_close(int fd)
+{
+	return RESULT(close(fd));
+}
+
+static int sys_get_flags(int fd)
+{
+	return RESULT(fcntl(fd, F_GETFL));
+}
+
+static int sys_set_flags(int fd, int flags)
+{
+	return RESULT(fcntl(fd, F_SETFL, flags));
+}
+
+static int sys_set_cloexec(int fd, bool on)
+{
+	return RESULT(fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0));
+}
+
+static int sys_dup(int fd)
+{
+	return RESULT(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+static int sys_fstat(int fd, struct stat *st)
+{
+	return RESULT(fstat(fd, st));
+}
+
+static int sys_lstat(const char *path, struct stat *st)
+{
+	return RESULT(lstat(path, st));
+}
+
+static int sys_isatty(int fd)
+{
+	return isatty(fd) == 1;
+}
+
+static int sys_socket(int domain, int type, int protocol)
+{
+	return RESULT(socket(domain, type, protocol));
+}
+
+static int sys_bind(int fd, const struct sockaddr *a, socklen_t len)
+{
+	return RESULT(bind(fd, a, len));
+}
+
+static int sys_listen(int fd, int backlog)
+{
+	return RESULT(listen(fd, backlog));
+}
+
+static int sys_accept(int fd, struct sockaddr *a, socklen_t *len, int flags)
+{
+	return RESULT(accept4(fd, a, len, flags));
+}
+
+static int sys_connect(int fd, const struct sockaddr *a, socklen_t len)
+{
+	return RESULT(connect(fd, a, len));
+}
+
+static int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	return RESULT(getsockopt(fd, level, name, value, len));
+}
+
+static int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	return RESULT(setsockopt(fd, level, name, value, len));
+}
+
+static int sys_unlink(const char *path)
+{
+	return RESULT(unlink(path));
+}
+
+static int sys_chmod(const char *path, mode_t mode)
+{
+	return RESULT(chmod(path, mode));
+}
+
+static int sys_fchmod(int fd, mode_t mode)
+{
+	return RESULT(fchmod(fd, mode));
+}
+
+static int sys_memfd(const char *name, unsigned flags)
+{
+	return RESULT(memfd_create(name, flags));
+}
+
+static int sys_seal(int fd)
+{
+	return RESULT(fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
+}
+
+static void *sys_map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, size, MADV_NOHUGEPAGE); /* one page of each stack shall be one page; EINVAL without THP is fine */
+	return p;
+}
+
+static int sys_unmap(void *p, size_t size)
+{
+	return RESULT(munmap(p, size));
+}
+
+/*
+ * The guard region of Linux 6.13 splits no mapping: a million of them are one. An emulator may say
+ * that it worked and do nothing, therefore one is proven by a read that must fault (process_vm_readv
+ * would do it, but the kernel's own copy says it as well: write to a pipe from it is -EFAULT).
+ */
+static bool guard_regions_work(void *p, size_t size)
+{
+	int fds[2];
+	bool faults;
+
+	if (madvise(p, size, MADV_GUARD_INSTALL) < 0)
+		return false;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return false;
+	faults = write(fds[1], p, 1) < 0 && errno == EFAULT;
+	close(fds[0]);
+	close(fds[1]);
+	return faults;
+}
+
+static int sys_guard(void *p, size_t size)
+{
+	static _Atomic int how; /* 0: not known yet, 1: guard regions, 2: mprotect */
+
+	if (how == 0)
+		how = guard_regions_work(p, size) ? 1 : 2;
+	if (how == 1 && madvise(p, size, MADV_GUARD_INSTALL) == 0)
+		return 0;
+	return RESULT(mprotect(p, size, PROT_NONE)); /* also for locked memory, where madvise says EINVAL */
+}
+
+static int sys_forget(void *p, size_t size)
+{
+	return RESULT(madvise(p, size, MADV_DONTNEED));
+}
+
+static void sys_exit(int status)
+{
+	_exit(status);
+}
+
+const struct holt__sys holt__sys_linux = {
+	.now = sys_now,
+	.epoll_create = sys_epoll_create,
+	.epoll_ctl = sys_epoll_ctl,
+	.epoll_wait = sys_epoll_wait,
+	.timerfd_create = sys_timerfd_create,
+	.timerfd_set = sys_timerfd_set,
+	.eventfd = sys_eventfd,
+	.signalfd = sys_signalfd,
+	.mask_signals = sys_mask_signals,
+	.read = sys_read,
+	.write = sys_write,
+	.readv = sys_readv,
+	.writev = sys_writev,
+	.recv = sys_recv,
+	.send = sys_send,
+	.recvmsg = sys_recvmsg,
+	.sendmsg = sys_sendmsg,
+	.poll = sys_poll,
+	.close = sys_close,
+	.get_flags = sys_get_flags,
+	.set_flags = sys_set_flags,
+	.set_cloexec = sys_set_cloexec,
+	.dup = sys_dup,
+	.fstat = sys_fstat,
+	.lstat = sys_lstat,
+	.isatty = sys_isatty,
+	.socket = sys_socket,
+	.bind = sys_bind,
+	.listen = sys_listen,
+	.accept = sys_accept,
+	.connect = sys_connect,
+	.getsockopt = sys_getsockopt,
+	.setsockopt = sys_setsockopt,
+	.unlink = sys_unlink,
+	.chmod = sys_chmod,
+	.fchmod = sys_fchmod,
+	.memfd = sys_memfd,
+	.seal = sys_seal,
+	.map = sys_map,
+	.unmap = sys_unmap,
+	.guard = sys_guard,
+	.forget = sys_forget,
+	.exit = sys_exit,
+};
+const struct holt__sys *holt__sys = &holt__sys_linux;
+
+void holt__sys_say(const char *text, size_t n)
+{
+	while (n > 0) {
+		ssize_t k = write(STDERR_FILENO, text, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return;
+		text += k;
+		n -= (size_t)k;
+	}
+}
+
+_Noreturn void holt__die(const char *fmt, ...)
+{
+	char text[512] = "holt: ";
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text + 6, sizeof text - 8, fmt, ap);
+	va_end(ap);
+	n = n < 0 ? 6 : n > (int)sizeof text - 8 ? (int)sizeof text - 2 : n + 6;
+	text[n] = '\n';
+	holt__sys_say(text, (size_t)n + 1);
+	abort();
+}

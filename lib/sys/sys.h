@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam between holt and Linux: one table of thin calls, 0 or more for success and -errno
+ * else, without policy. The clock is one of them. Tests and the simulator replace the table;
+ * nothing above this floor calls libc's system call wrappers by itself.
+ */
+#pragma once
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+
+#include "base/base.h"
+
+struct holt__sys {
+	holt_time (*now)(void); /* CLOCK_MONOTONIC */
+
+	int (*epoll_create)(int flags);
+	int (*epoll_ctl)(int epfd, int op, int fd, struct epoll_event *e);
+	int (*epoll_wait)(int epfd, struct epoll_event *events, int n, int timeout_ms);
+	int (*timerfd_create)(int flags);
+	int (*timerfd_set)(int fd, holt_time at); /* absolute, one shot; HOLT_NEVER disarms */
+	int (*eventfd)(int flags);
+	int (*signalfd)(int fd, const sigset_t *mask, int flags);
+	int (*mask_signals)(int how, const sigset_t *set, sigset_t *old);
+
+	ssize_t (*read)(int fd, void *buf, size_t n);
+	ssize_t (*write)(int fd, const void *buf, size_t n);
+	ssize_t (*readv)(int fd, const struct iovec *v, int n);
+	ssize_t (*writev)(int fd, const struct iovec *v, int n);
+	ssize_t (*recv)(int fd, void *buf, size_t n, int flags);
+	ssize_t (*send)(int fd, const void *buf, size_t n, int flags);
+	ssize_t (*recvmsg)(int fd, struct msghdr *m, int flags);
+	ssize_t (*sendmsg)(int fd, const struct msghdr *m, int flags);
+	int (*poll)(int fd, unsigned events, int timeout_ms); /* one fd; the events that came, 0: none */
+	int (*close)(int fd);                                 /* the fd is gone, whatever it returns */
+	int (*get_flags)(int fd);                             /* F_GETFL */
+	int (*set_flags)(int fd, int flags);                  /* F_SETFL */
+	int (*set_cloexec)(int fd, bool on);
+	int (*dup)(int fd);                                   /* CLOEXEC */
+	int (*fstat)(int fd, struct stat *st);
+	int (*lstat)(const char *path, struct stat *st);
+	int (*isatty)(int fd);                                /* 1, 0 */
+
+	int (*socket)(int domain, int type, int protocol);
+	int (*bind)(int fd, const struct sockaddr *a, socklen_t len);
+	int (*listen)(int fd, int backlog);
+	int (*accept)(int fd, struct sockaddr *a, socklen_t *len, int flags);
+	int (*connect)(int fd, const struct sockaddr *a, socklen_t len);
+	int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
+	int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t len);
+	int (*unlink)(const char *path);
+	int (*chmod)(const char *path, mode_t mode);
+	int (*fchmod)(int fd, mode_t mode);
+	int (*memfd)(const char *name, unsigned flags);
+	int (*seal)(int fd);                                  /* a memfd: no more changes */
+
+	void *(*map)(size_t size);                            /* private, zeroed, not reserved, no huge pages; NULL: no memory */
+	int (*unmap)(void *p, size_t size);
+	int (*guard)(void *p, size_t size);                   /* touching it shall fault */
+	int (*forget)(void *p, size_t size);                  /* gives the pages back, they read as zero */
+	void (*exit)(int status);                             /* _exit */
+};
+
+extern const struct holt__sys holt__sys_linux;
+extern const struct holt__sys *holt__sys; /* replaced only while no loop runs */
+
+/* Ends the process by SIGABRT with one sentence on stderr: misuse that nobody could handle. */
+_Noreturn void holt__die(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
+
+/* The calls that signal handlers use too: never through the table's policy-free neighbours that could block. */
+void holt__sys_say(const char *text, size_t n); /* to stderr, as far as it takes it */

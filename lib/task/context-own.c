@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first frame for our own switch: what a stack looks like that was never left.
+ */
+#include "task/context.h"
+
+#ifndef HOLT_CONTEXT_UCONTEXT
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/base.h"
+
+void holt__context_first(void);
+
+void holt__context_prepare(struct holt__context *c, void (*entry)(void), void *low, void *high)
+{
+	uintptr_t *top = (uintptr_t *)((uintptr_t)high & ~(uintptr_t)15);
+
+	(void)low;
+#if defined(__x86_64__)
+	*--top = (uintptr_t)holt__context_first + 1; /* entry's return address, as if called there */
+	c->sp = top;
+	c->fp = NULL;
+	c->ip = (void *)entry; /* by a jump: a call that never returns would upset the return prediction of all others */
+#elif defined(__aarch64__)
+	enum { FRAME_WORDS = 20, X19 = 0, X30 = 11 }; /* as holt__context_jump saves them: x19 to x30, then d8 to d15 */
+
+	top -= FRAME_WORDS;
+	top[X19] = (uintptr_t)entry;
+	top[X30] = (uintptr_t)holt__context_first;
+	c->sp = top;
+#else
+#error "no switch of our own for this machine: build with CONTEXT=ucontext"
+#endif
+}
+
+#endif

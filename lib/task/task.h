@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The records of the task floor, and the narrow waist of the library: all waiting is holt__park
+ * (or holt__wait, which queues first), all waking is holt__wake, and a wake only queues.
+ *
+ * The tree: a task's own scope hangs in the members of its group; scopes and groups that a task
+ * opens hang one inside the other, each the `inner` of the one around it; a group is a scope. So each
+ * scope has one parent, and what happens to a scope spreads to its inner one and, if it is a
+ * group, to its members.
+ *
+ * A level only rises. `own` is what was asked of this scope, `seen` is what the code inside it
+ * sees: the larger of own and the parent's seen, as far as a shield lets it through. A blocking call looks
+ * at the seen of the innermost scope, and at nothing else.
+ */
+#pragma once
+#include <holt/group.h>
+#include <holt/run.h>
+#include <holt/scope.h>
+#include <holt/task.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "loop/loop.h"
+#include "task/context.h"
+
+#define HOLT__HIDDEN_TLS __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
+
+enum holt__level { HOLT__RUN, HOLT__STOP, HOLT__CANCEL, HOLT__BREAK, HOLT__END }; /* END: finally handlers' shields break, too */
+enum holt__kind { HOLT__SCOPE, HOLT__GROUP, HOLT__TASK };
+enum holt__cause { HOLT__NONE, HOLT__STOPPED, HOLT__CANCELED, HOLT__DEADLINE, HOLT__FAILURE, HOLT__WINNER, HOLT__CLOSED };
+enum { HOLT__FINALLY = 0x80 };                  /* a flag beside HOLT_SHIELD: only END breaks it */
+
+struct holt__local {
+	struct holt__local *next;
+	const struct holt_local *key;
+	void *value;
+};
+
+struct holt__scope {
+	struct holt__scope *parent;
+	struct holt__scope *inner;      /* what the same task opened inside this one, if it has not ended */
+	struct holt__scope *next, *prev; /* a task's own: its neighbours in the group; NULL ends */
+	holt_task *task;                /* whose code is inside; NULL for a root group */
+	struct holt__timer timer;       /* the deadline; once canceled: when to name who ignores it */
+	holt_time near;                 /* the nearest deadline that the code inside sees */
+	const char *why;                /* the first reason recorded; ours if why_owned */
+	struct holt__local *locals;
+	uint8_t kind, flags, own, seen, cause;
+	bool why_owned;
+	uint16_t repeats;               /* how often more it was asked */
+	uint32_t nagged;                /* how often those who ignore it were named */
+};
+_Static_assert(sizeof(struct holt__scope) <= sizeof(struct holt_scope), "a scope must fit into what the caller gives it");
+
+/* Lives on the stack of the waiting task. */
+struct holt__waiter {
+	struct holt__waiter *next, *prev;
+	struct holt_waiters *list;      /* NULL: in none */
+	holt_task *task;
+	void (*left)(struct holt__waiter *w); /* a cancellation has just taken it out; may only queue */
+	void *data;                     /* the list's own */
+};
+
+enum holt__state { HOLT__ACTIVE, HOLT__PARKED, HOLT__ENDED }; /* ACTIVE: runs or is in the ready list */
+
+struct holt_task {
+	struct holt__ready ready;       /* first: the ready list leads back to the task */
+	struct holt__context context;
+	struct holt_loop *loop;
+	struct holt__scope *scope;      /* the innermost */
+	uint8_t state;
+	bool uncancelable;              /* this wait is ended by its event only */
+	bool background, is_ready, repeats; /* repeats: a namesake has lived in the same group */
+	uint16_t budget;                /* blocking calls that need not wait, until it must yield */
+	uint16_t spins;                 /* -ECANCELED seen since it last waited */
+	int wake_result, result;
+	struct holt__waiter *waiter;    /* where it waits; an array of n_waiters */
+	uint32_t n_waiters;
+	uint32_t locks;                 /* owned */
+	const char *waits_for;          /* what for, a literal */
+	const void *waits_on;           /* its object or number */
+	holt_time since;                /* of its state */
+
+	holt_group *group;
+	uint64_t id;
+	uint32_t refs;
+	holt_fn fn;
+	void *arg;
+	const char *name;
+	struct holt_waiters watchers;   /* who waits for its end */
+	struct holt_waiters starters;   /* who waits until it is ready */
+	struct holt_waiters *blocked_by; /* the lock that it waits for: to find circles of owners */
+	struct holt__scope own;
+	holt_time heartbeat;            /* by when the next is due; 0: none is */
+
+	/* stay as they are while the stack is in the pool */
+	struct holt__stacks *stacks;
+	void *stack_low;                /* the guard page lies there */
+	holt_task *spare;               /* the next in the pool */
+};
+
+enum holt__phase { HOLT__OPEN, HOLT__CLOSING, HOLT__FINISHING }; /* FINISHING: finally handlers run */
+
+struct holt__finally {
+	struct holt__finally *next;     /* the one registered before */
+	holt_finally_fn fn;
+	void *arg;
+};
+
+struct holt_group {
+	struct holt__scope scope;
+	struct holt__scope *first, *last; /* members' own scopes, in the order of spawning */
+	size_t count, background, limit;
+	uint8_t kind, phase;
+	bool keep, canceled_inside, canceled_outside; /* a -ECANCELED came, and where its cause was then */
+	bool has_failure, has_winner, own_budget; /* own_budget: its cleanup is shorter than what comes from outside */
+	int failure, winner;            /* ALL: the first failure, else the last; the first success of an ANY group */
+	holt_time grace, cleanup;       /* as given */
+	holt_time canceled_at, end_at;  /* set when canceled: since when, and when the cleanup ends */
+	struct holt__timer escalate;
+	struct holt_waiters room;       /* spawners at the limit */
+	struct holt_waiters idle;       /* those who wait until it holds no task, the closer among them */
+	struct holt_waiters next_waiters;
+	holt_task *ended_first, **ended_last; /* keep: by `spare` */
+	struct holt__finally *finally;
+	void (*failed)(void *arg, const struct holt_failure *f);
+	void *failed_arg;
+	uint64_t id;
+	struct holt__sched *sched;
+	const char *name;               /* behind the record; NULL: none */
+};
+
+/* Stacks of one size; the records of tasks lie at their tops. */
+struct holt__stacks {
+	size_t size, page;              /* guard page included; the page's size */
+	holt_task *warm;                /* last in, first out */
+	size_t n_warm, n_warm_min;      /* the least that lay unused since the last trim */
+	void **cold;                    /* low ends of stacks whose pages were given back */
+	size_t n_cold, total;           /* cold has room for total */
+	char *fresh, *fresh_end;        /* never used yet */
+	struct holt__slab *slabs;
+	struct holt__stacks *next;
+};
+
+struct holt__sched {
+	struct holt_loop loop;          /* first: a loop leads back to its scheduler */
+	struct holt__context context;   /* the thread's own stack */
+	struct holt_group root;
+	holt_task *main;
+	size_t n_tasks, n_heartbeats;
+	uint64_t last_id;
+	struct holt__stacks stacks;     /* of the default size; others behind it */
+	struct holt__timer trim;
+	bool running;
+	int main_result;
+	bool main_ended;
+	void (*overdue)(struct holt__sched *s, const char *text); /* told who held up the end, before the process leaves */
+	void (*level_changed)(struct holt__sched *s);             /* the root's level rose */
+	atomic_uint interrupts;         /* SIGINTs seen by holt_run's handler */
+	void *alt_stack;                /* of the thread, for the handlers of fatal signals; NULL: not ours */
+	char *name;
+};
+
+extern HOLT__HIDDEN_TLS holt_task *holt__self;            /* the task that runs in this thread */
+extern HOLT__HIDDEN_TLS struct holt__sched *holt__here;   /* this thread's */
+
+static inline struct holt__sched *holt__sched(struct holt_loop *loop)
+{
+	return (struct holt__sched *)loop;
+}
+
+static inline holt_group *holt__scope_group(struct holt__scope *s)
+{
+	return s->kind == HOLT__GROUP ? holt__container(s, holt_group, scope) : NULL;
+}
+
+static inline holt_time holt__fresh_now(void)
+{
+	return holt__sys->now();
+}
+
+/* ---- waiting (sched.c) */
+
+/* What a blocking call does first: the caller's task, or -EPERM outside of tasks, or -ECANCELED. May yield. */
+int holt__enter_slowly(holt_task *t);
+
+static inline int holt__enter(holt_task **ret_task)
+{
+	holt_task *t = holt__self;
+
+	*ret_task = t;
+	if (holt__likely(t && t->scope->seen < HOLT__CANCEL && t->budget > 0)) {
+		t->budget--;
+		return 0;
+	}
+	return holt__enter_slowly(t);
+}
+
+/*
+ * Goes on with whoever is next; last: never to come back. Inline, so that a task that ends leaves no call
+ * behind that never returns: it would upset the processor's return prediction for the next one.
+ */
+static inline __attribute__((always_inline)) void holt__switch_away(holt_task *t, int last)
+{
+	struct holt_loop *loop = t->loop;
+	struct holt_task *next;
+
+	if (holt__likely(loop->ready && loop->fuel > 1)) {
+		loop->fuel--;
+		next = (holt_task *)holt__ready_pop(loop);
+		holt__self = next;
+		if (next != t)
+			holt__context_switch(&t->context, &next->context, last);
+	} else {
+		holt__self = NULL;
+		holt__context_switch(&t->context, &holt__sched(loop)->context, last);
+	}
+}
+
+/* Suspends the calling task until holt__wake; returns its result, or -ECANCELED. what: "read", on: an object or number. */
+int holt__park(holt_task *t, const char *what, const void *on);
+
+/* Ends the wait of a parked task by -ECANCELED, if that may be. */
+void holt__interrupt(holt_task *t);
+
+/* A wait that a point in time ends with 0, and a cancellation with -ECANCELED. */
+int holt__pause_until(holt_task *t, holt_time point, const char *what, const void *on);
+
+void holt__run_ready(struct holt_loop *loop);
+void holt__check_fork(const char *what); /* aborts in a forked child */
+
+static inline void holt__waiters_add(struct holt_waiters *list, struct holt__waiter *w)
+{
+	struct holt__waiter *last = list->tail;
+
+	w->list = list;
+	w->next = NULL;
+	w->prev = last;
+	if (last)
+		last->next = w;
+	else
+		list->head = w;
+	list->tail = w;
+}
+
+static inline void holt__waiter_remove(struct holt__waiter *w)
+{
+	struct holt_waiters *list = w->list;
+
+	if (!list)
+		return;
+	w->list = NULL;
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		list->head = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	else
+		list->tail = w->prev;
+}
+
+/* Makes a parked task ready, and takes it out of all lists. The result is committed. */
+static inline void holt__wake(holt_task *t, int result)
+{
+	if (t->state != HOLT__PARKED)
+		return;
+	for (uint32_t i = 0; i < t->n_waiters; i++)
+		holt__waiter_remove(&t->waiter[i]);
+	t->n_waiters = 0;
+	t->wake_result = result;
+	t->state = HOLT__ACTIVE;
+	holt__ready_push(t->loop, &t->ready);
+}
+
+static inline bool holt__wake_first(struct holt_waiters *list, int result) /* false: nobody waits */
+{
+	struct holt__waiter *w = list->head;
+
+	if (!w)
+		return false;
+	holt__wake(w->task, result);
+	return true;
+}
+
+static inline void holt__wake_all(struct holt_waiters *list, int result)
+{
+	while (holt__wake_first(list, result))
+		;
+}
+
+/* Queues w at the end of the list, then parks. */
+static inline int holt__wait(holt_task *t, struct holt_waiters *list, struct holt__waiter *w, const char *what, const void *on)
+{
+	w->task = t;
+	holt__waiters_add(list, w);
+	t->waiter = w;
+	t->n_waiters = 1;
+	return holt__park(t, what, on);
+}
+
+/* ---- scopes (scope.c) */
+
+void holt__scope_look(struct holt__scope *s); /* makes seen anew */
+void holt__scope_close_slowly(struct holt__scope *s);
+
+static inline void holt__scope_open(struct holt__scope *s, struct holt__scope *parent, holt_task *task, enum holt__kind kind, unsigned flags, holt_time deadline)
+{
+	s->parent = parent;
+	s->inner = NULL;
+	s->task = task;
+	s->timer.next = NULL;
+	s->why = NULL;
+	s->locals = NULL;
+	s->kind = (uint8_t)kind;
+	s->flags = (uint8_t)flags;
+	s->own = s->cause = 0;
+	s->why_owned = false;
+	s->repeats = 0;
+	s->nagged = 0;
+	s->near = parent && !(flags & HOLT_SHIELD) ? holt__time_min(parent->near, deadline) : deadline;
+	s->seen = HOLT__RUN;
+	if (holt__unlikely(parent && parent->seen != HOLT__RUN))
+		holt__scope_look(s);
+}
+
+/* Gives back timer, reason and locals; unlinks nothing. */
+static inline void holt__scope_close(struct holt__scope *s)
+{
+	holt__timer_stop(&s->timer);
+	if (holt__unlikely(s->locals || s->why))
+		holt__scope_close_slowly(s);
+}
+
+void holt__scope_ask(struct holt__scope *s, enum holt__level level, enum holt__cause cause, const char *why);
+enum holt__level holt__scope_outside(const struct holt__scope *s); /* what comes through from its parent */
+void holt__scope_push(holt_task *t, struct holt__scope *s, holt_time deadline); /* makes it the innermost, and starts its deadline */
+void holt__scope_pop(holt_task *t, struct holt__scope *s);
+struct holt__scope *holt__tree_next(struct holt__scope *root, struct holt__scope *s, bool descend); /* iteration, parents first */
+struct holt__local *holt__local_find(struct holt__scope *s, const struct holt_local *key);
+void holt__name_who_ignores(struct holt__scope *s, int priority, const char *since, char *first, size_t first_size);
+
+/* ---- groups (group.c) */
+
+void holt__group_init(holt_group *g, struct holt__sched *s, const struct holt_group_options *o, const char *name);
+void holt__group_member_ended(holt_group *g, holt_task *t); /* takes the running task's reference */
+int holt__group_reserve(holt_group *g);                     /* a place below the limit; suspends for it */
+void holt__group_unreserve(holt_group *g);
+void holt__group_level_rose(holt_group *g, enum holt__level before);
+bool holt__group_zero_grace(const holt_group *g);
+bool holt__task_inside(const holt_task *t, const holt_group *g); /* a member of g, or deeper */
+int holt__group_end(holt_group *g, int result); /* all members are gone: the result of the group */
+void holt__group_note_canceled(holt_group *g);  /* a -ECANCELED came just now */
+holt_group *holt__group_parent(const holt_group *g);
+
+/* ---- stacks (stack.c) */
+
+enum { HOLT__STACK_DEFAULT = 64 * 1024, HOLT__STACK_MIN = 16 * 1024 };
+
+int holt__stacks_init(struct holt__stacks *s, size_t size);
+void holt__stacks_done(struct holt__stacks *s); /* and all behind it */
+holt_task *holt__stack_get_slowly(struct holt__stacks *s);
+int holt__stacks_of_size(struct holt__stacks *first, size_t size, struct holt__stacks **ret);
+size_t holt__stacks_trim(struct holt__stacks *s); /* how many may still be given back later */
+
+static inline holt_task *holt__stack_get(struct holt__stacks *s)
+{
+	holt_task *t = s->warm;
+
+	if (holt__unlikely(!t))
+		return holt__stack_get_slowly(s);
+	s->warm = t->spare;
+	if (--s->n_warm < s->n_warm_min)
+		s->n_warm_min = s->n_warm;
+	return t;
+}
+
+static inline void holt__stack_put(holt_task *t)
+{
+	struct holt__stacks *s = t->stacks;
+
+	t->spare = s->warm;
+	s->warm = t;
+	s->n_warm++;
+}
+
+/* ---- names (path.c): safe in signal handlers */
+
+void holt__task_path(const holt_task *t, struct holt__text *text);
+void holt__group_path(const holt_group *g, struct holt__text *text);
+void holt__symbol(uintptr_t address, struct holt__text *text);              /* a function's name, or file+offset */
+void holt__task_waits(const holt_task *t, struct holt__text *text); /* "sleeps", "read fd 7" */
+
+/* ---- the run (run.c) */
+
+/* What a service adds to a run: called on the open loop before the main task is spawned, and when all has ended. */
+struct holt__run_hooks {
+	int (*begin)(struct holt__sched *s, void *arg);
+	void (*end)(struct holt__sched *s, void *arg);
+	void *arg;
+	bool own_signals; /* SIGINT is not holt_run's */
+};
+int holt__run(const struct holt_run_options *o, holt_fn fn, void *arg, const struct holt__run_hooks *hooks);
+void holt__overflow_init(struct holt__sched *s); /* overflow.c */
+void holt__overflow_done(struct holt__sched *s);
