@@ -169,7 +169,7 @@ struct series {
 	const char *name;
 	void (*server)(int lfd);
 	const char *peer;
-	bool gone;                          /* could not be started: told once, then left out */
+	bool gone;                          /* could not be started, as it is not installed */
 };
 
 static struct series all[] = {
@@ -181,6 +181,8 @@ static struct series all[] = {
 	{ .name = "libevent", .peer = "libevent" },
 	{ .name = "bufferevent", .peer = "libevent/bufferevent" },
 };
+
+enum { N_SERIES = sizeof all / sizeof *all };
 
 /* ---- starting and watching them */
 struct shared {
@@ -350,62 +352,97 @@ static bool client_drive(struct client *c, size_t requests)
 }
 
 /* ---- the measurement */
-static double server_cpu(pid_t pid)
-{
-	clockid_t id;
+/* A server with its connections, warm and idle. */
+struct run {
+	struct client client;
+	pid_t child;
+};
 
-	return clock_getcpuclockid(pid, &id) == 0 ? bench_clock(id) : -1;
-}
-
-/* What one request takes: CPU time in microseconds, or system calls. Negative: the server could not be started. */
-static double measure(const struct series *s, size_t connections, size_t requests, bool calls)
+static bool run_start(struct run *run, const struct series *s, size_t connections, bool traced)
 {
-	struct client c;
 	struct sockaddr_in to;
 	int lfd = listen_somewhere(&to);
-	double begin, value = -1;
-	pid_t child, server;
 
 	memset(shared, 0, sizeof *shared);
 	fflush(stdout);
-	child = fork();
-	bench_must(child >= 0, "fork");
-	if (child == 0 && calls)
+	run->child = fork();
+	bench_must(run->child >= 0, "fork");
+	if (run->child == 0 && traced)
 		be_tracer(s, lfd);
-	if (child == 0)
+	if (run->child == 0)
 		be_server(s, lfd, false);
 	close(lfd);
-
-	if (client_open(&c, connections, &to, child) && client_drive(&c, connections * 4)) {
-		server = calls ? __atomic_load_n(&shared->server, __ATOMIC_ACQUIRE) : child;
-		begin = calls ? (double)__atomic_load_n(&shared->stops, __ATOMIC_RELAXED) / 2 : server_cpu(server);
-		if (client_drive(&c, requests)) {
-			value = calls ? (double)__atomic_load_n(&shared->stops, __ATOMIC_RELAXED) / 2 - begin
-				      : (server_cpu(server) - begin) / 1000;
-			value /= (double)requests;
-		}
-	}
-	client_close(&c);
-	kill(child, SIGKILL); /* a tracer takes its server with it */
-	waitpid(child, NULL, 0);
-	return value;
+	return client_open(&run->client, connections, &to, run->child) && client_drive(&run->client, connections * 4);
 }
 
-static void measure_all(const char *workload, const char *target, size_t connections, size_t requests, bool calls)
+static void run_stop(struct run *run)
 {
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		double value;
+	client_close(&run->client);
+	kill(run->child, SIGKILL); /* a tracer takes its server with it */
+	waitpid(run->child, NULL, 0);
+}
 
-		if (all[i].gone)
+/* Starts one, or tells of a peer that it is gone. */
+static bool run_try(struct run *run, struct series *s, size_t connections, bool traced)
+{
+	if (s->gone)
+		return false;
+	if (run_start(run, s, connections, traced))
+		return true;
+	run_stop(run);
+	bench_must(s->peer != NULL, "a server that is built in");
+	s->gone = true;
+	return false;
+}
+
+static double count_calls(struct run *run, size_t requests)
+{
+	uint64_t before = __atomic_load_n(&shared->stops, __ATOMIC_RELAXED);
+
+	bench_must(client_drive(&run->client, requests), "requests to a traced server");
+	return (double)(__atomic_load_n(&shared->stops, __ATOMIC_RELAXED) - before) / 2 / (double)requests;
+}
+
+static void measure_calls(const char *workload, const char *target, size_t connections, size_t requests)
+{
+	static struct run run;
+
+	for (size_t i = 0; i < N_SERIES; i++) {
+		if (!run_try(&run, &all[i], connections, true))
 			continue;
-		value = measure(&all[i], connections, requests, calls);
-		if (value >= 0) {
-			bench_tell(workload, target, all[i].name, value);
-			continue;
-		}
-		bench_must(all[i].peer != NULL, "a server that is built in");
-		all[i].gone = true;
+		bench_tell(workload, target, all[i].name, count_calls(&run, requests));
+		run_stop(&run);
 	}
+}
+
+static double cpu_each(struct run *run, size_t requests)
+{
+	clockid_t id;
+	double begin;
+
+	bench_must(clock_getcpuclockid(run->child, &id) == 0, "the server's clock");
+	bench_must(client_drive(&run->client, run->client.n * 2), "requests to a server");
+	begin = bench_clock(id);
+	bench_must(client_drive(&run->client, requests), "requests to a server");
+	return (bench_clock(id) - begin) / 1000 / (double)requests;
+}
+
+/* All servers stand at the same time, and are asked in turns: the machine's speed changes while we look. */
+static void measure_cpu(const char *workload, const char *target, size_t connections, size_t requests)
+{
+	static struct run run[N_SERIES];
+	int turns = bench_rounds(6);
+	bool runs[N_SERIES];
+
+	for (size_t i = 0; i < N_SERIES; i++)
+		runs[i] = run_try(&run[i], &all[i], connections, false);
+	for (int turn = 0; turn < turns; turn++)
+		for (size_t i = 0; i < N_SERIES; i++)
+			if (runs[i])
+				bench_tell(workload, target, all[i].name, cpu_each(&run[i], requests / (size_t)turns));
+	for (size_t i = 0; i < N_SERIES; i++)
+		if (runs[i])
+			run_stop(&run[i]);
 }
 
 int main(void)
@@ -421,16 +458,16 @@ int main(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (files.rlim_cur < many + 64) {
+	if (files.rlim_cur < (many + 8) * N_SERIES) {
 		printf("SKIP 1000 connections: only %llu files may be open\n", (unsigned long long)files.rlim_cur);
 		many = 0;
 	}
 	bench_must(sched_getaffinity(0, sizeof mine, &mine) == 0, "sched_getaffinity");
 	pin(1);
 
-	measure_all("echo, 50 connections, CPU us", "1.03x", few, bench_count(60000), false);
-	measure_all("echo, 50 connections, system calls", "<=2.05", few, bench_count(60000) / 20, true);
+	measure_cpu("echo, 50 connections, CPU us", "1.03x", few, bench_count(60000));
+	measure_calls("echo, 50 connections, system calls", "<=2.05", few, bench_count(60000) / 20);
 	if (many > 0)
-		measure_all("echo, 1000 connections, CPU us", "1.1x", many, bench_count(60000), false);
+		measure_cpu("echo, 1000 connections, CPU us", "1.1x", many, bench_count(60000));
 	return 0;
 }

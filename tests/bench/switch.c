@@ -6,9 +6,12 @@
  * is the same without a call, its registers in the record instead of on the stack, which only
  * a compiler could do for a user's code. "yield": LIMIT goes through a list of those that are
  * ready, which is what a yield is. Both are compared with holt_yield: a yield of holt is one
- * switch, with the ready list and the look at the cancellation in it.
+ * switch, with the ready list and the look at the cancellation in it. The peer is Boost.Context's
+ * jump_fcontext, which has no scheduler either; its library is loaded if it is installed.
  */
 #include <holt/holt.h>
+
+#include <dlfcn.h>
 
 #include "bare.h"
 #include "bench.h"
@@ -106,6 +109,42 @@ static double inlined(size_t n)
 }
 #endif
 
+/* ---- Boost.Context: what its shared library exports */
+struct fcontext_transfer {
+	void *from, *data;
+};
+
+static struct fcontext_transfer (*fcontext_jump)(void *to, void *data);
+static void *(*fcontext_make)(void *top, size_t size, void (*fn)(struct fcontext_transfer));
+
+static bool fcontext_load(void)
+{
+	void *lib = dlopen("libboost_context.so", RTLD_NOW);
+
+	if (!lib)
+		return false;
+	*(void **)&fcontext_jump = dlsym(lib, "jump_fcontext");
+	*(void **)&fcontext_make = dlsym(lib, "make_fcontext");
+	return fcontext_jump && fcontext_make;
+}
+
+static void fcontext_bounce(struct fcontext_transfer t)
+{
+	for (;;)
+		t = fcontext_jump(t.from, NULL);
+}
+
+static double fcontext(size_t n)
+{
+	static _Alignas(16) char stack[16384];
+	struct fcontext_transfer t = { .from = fcontext_make(stack + sizeof stack, sizeof stack, fcontext_bounce) };
+	double begin = bench_now();
+
+	for (size_t i = 0; i < n / 2; i++)
+		t = fcontext_jump(t.from, NULL);
+	return (bench_now() - begin) / (double)(n / 2 * 2);
+}
+
 static int holt_yielder(void *arg)
 {
 	int r = 0;
@@ -141,6 +180,7 @@ static double with_holt(size_t n)
 int main(void)
 {
 	size_t n = bench_count(4000000);
+	bool boost = fcontext_load();
 
 	for (int i = 0; i < bench_rounds(3); i++) {
 		double holt;
@@ -151,6 +191,8 @@ int main(void)
 #ifdef __x86_64__
 		bench_tell("switch, ns", "1.1x", "inlined", inlined(n));
 #endif
+		if (boost)
+			bench_tell("switch, ns", "1.1x", "boost", fcontext(n));
 		holt = with_holt(n);
 		bench_tell("switch, ns", "1.1x", "holt", holt);
 		bench_tell("yield, ns", "-", "holt", holt);

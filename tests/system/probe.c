@@ -11,7 +11,7 @@
  *	finally GRACE_MS        a group with two finally handlers, whose task only a cancellation ends
  *	fail                    fails as soon as it is ready
  *	log                     entries for a reader of the journal
- *	flood N                 N entries without a pause
+ *	flood N                 N entries without a pause, and one at its end
  *	env                     prints what is left of the manager's variables, and how many descriptors it was handed
  *
  * It tells the test where it is by X_... fields on the notify socket, which a manager ignores. It uses the public
@@ -57,6 +57,7 @@ static int reload_fn(void *arg)
 
 	(void)arg;
 	holt_notify("X_RELOADED=%u", ++times);
+	holt_status("reloaded %u", times);
 	return args[0] && strcmp(args[0], "fail") == 0 ? -EIO : r;
 }
 
@@ -373,7 +374,10 @@ static int flood(void *arg)
 	for (long i = 0; i < number(0); i++)
 		holt_log(LOG_INFO, "flood %ld", i);
 	holt_service_ready("flooded");
-	return until_stop();
+	int r = until_stop();
+
+	holt_log(LOG_INFO, "the end");
+	return r;
 }
 
 /* ---- env */

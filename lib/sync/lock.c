@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Locks with owners: lock, rlock, rwlock.
+ *
+ * Released is handed over: the one who waits longest owns the lock before it runs again, so nobody can overtake it
+ * and no wake-up is lost. A task's blocked_by leads from a waiter to the lock, and the lock to its
+ * owner: a circle of them is found before it closes.
+ */
+#include <errno.h>
+
+#include <holt/sync.h>
+
+#include "task/task.h"
+
+/* ---- lock */
+
+static void own(struct holt_lock *l, holt_task *t)
+{
+	l->owner = t;
+	t->locks++;
+}
+
+/* Would t wait for itself: is l owned by t, or by one who waits for a lock that is owned by t, and so on? */
+static bool closes_circle(const struct holt_lock *l, const holt_task *t)
+{
+	for (const holt_task *o = l->owner; o; o = l->owner) {
+		if (o == t)
+			return true;
+		if (o->state != HOLT__PARKED || !o->blocked_by)
+			return false;
+		l = holt__container(o->blocked_by, struct holt_lock, w);
+	}
+	return false;
+}
+
+static int wait_for_lock(struct holt_lock *l, holt_task *t)
+{
+	struct holt__waiter w = { .left = NULL };
+	int r;
+
+	t->blocked_by = &l->w;
+	r = holt__wait(t, &l->w, &w, "lock", l);
+	t->blocked_by = NULL;
+	return r; /* 0: release has made us the owner */
+}
+
+int holt_lock_acquire(struct holt_lock *l)
+{
+	holt_task *t;
+	int r = holt__enter(&t);
+
+	if (r < 0)
+		return r;
+	if (!l->owner) {
+		own(l, t);
+		return 0;
+	}
+	if (closes_circle(l, t))
+		return -EDEADLK;
+	return wait_for_lock(l, t);
+}
+
+int holt_lock_try_acquire(struct holt_lock *l)
+{
+	holt_task *t = holt__self;
+
+	if (!t) {
+		holt__check_fork("holt_lock_try_acquire");
+		return -EPERM;
+	}
+	if (l->owner)
+		return -EBUSY;
+	own(l, t);
+	return 0;
+}
+
+int holt_lock_release(struct holt_lock *l)
+{
+	struct holt__waiter *w = l->w.head;
+	holt_task *t = holt__self;
+
+	if (!t || l->owner != t)
+		return -EPERM;
+	t->locks--;
+	if (!w) {
+		l->owner = NULL;
+		return 0;
+	}
+	own(l, w->task);
+	holt__wake(w->task, 0);
+	return 0;
+}
+
+bool holt_lock_locked(const struct holt_lock *l)
+{
+	return l->owner != NULL;
+}
+
+/* ---- rlock */
+
+int holt_rlock_acquire(struct holt_rlock *l)
+{
+	holt_task *t;
+	int r;
+
+	if (l->lock.owner && l->lock.owner == holt__self) {
+		r = holt__enter(&t);
+		if (r == 0)
+			l->depth++;
+		return r;
+	}
+	r = holt_lock_acquire(&l->lock);
+	if (r == 0)
+		l->depth = 1;
+	return r;
+}
+
+int holt_rlock_release(struct holt_rlock *l)
+{
+	if (!holt__self || l->lock.owner != holt__self)
+		return -EPERM;
+	return --l->depth > 0 ? 0 : holt_lock_release(&l->lock);
+}
+
+/* ---- rwlock: its opaque words hold the writer and the number of readers */
+
+enum { READ, WRITE };
+
+static holt_task **writer(struct holt_rwlock *l)
+{
+	return (holt_task **)&l->opaque[0];
+}
+
+static size_t *readers(struct holt_rwlock *l)
+{
+	return (size_t *)&l->opaque[1];
+}
+
+static bool may_enter(struct holt_rwlock *l, intptr_t how)
+{
+	return !*writer(l) && (how == READ || *readers(l) == 0);
+}
+
+static void enter(struct holt_rwlock *l, holt_task *t, intptr_t how)
+{
+	if (how == WRITE)
+		*writer(l) = t;
+	else
+		++*readers(l);
+	t->locks++;
+}
+
+struct rwlock_waiter {
+	struct holt__waiter w;
+	struct holt_rwlock *lock;
+};
+
+/* Lets in those who wait, from the first on, as far as they go together. */
+static void let_in(struct holt_rwlock *l)
+{
+	struct holt__waiter *w;
+
+	while ((w = l->w.head) && may_enter(l, (intptr_t)w->data)) {
+		enter(l, w->task, (intptr_t)w->data);
+		holt__wake(w->task, 0);
+	}
+}
+
+/* A canceled writer no longer stands in the way of the readers behind it. */
+static void rwlock_left(struct holt__waiter *w)
+{
+	let_in(holt__container(w, struct rwlock_waiter, w)->lock);
+}
+
+static int rwlock_acquire(struct holt_rwlock *l, intptr_t how, const char *what)
+{
+	struct rwlock_waiter w = { .w = { .left = rwlock_left, .data = (void *)how }, .lock = l };
+	holt_task *t;
+	int r = holt__enter(&t);
+
+	if (r < 0)
+		return r;
+	if (*writer(l) == t)
+		return -EDEADLK;
+	if (!l->w.head && may_enter(l, how)) {
+		enter(l, t, how);
+		return 0;
+	}
+	return holt__wait(t, &l->w, &w.w, what, l);
+}
+
+int holt_rwlock_read(struct holt_rwlock *l)
+{
+	return rwlock_acquire(l, READ, "lock to read");
+}
+
+int holt_rwlock_write(struct holt_rwlock *l)
+{
+	return rwlock_acquire(l, WRITE, "lock to write");
+}
+
+int holt_rwlock_release(struct holt_rwlock *l)
+{
+	holt_task *t = holt__self;
+
+	if (!t || t->locks == 0 || (*writer(l) ? *writer(l) != t : *readers(l) == 0))
+		return -EPERM;
+	if (*writer(l))
+		*writer(l) = NULL;
+	else
+		--*readers(l);
+	t->locks--;
+	let_in(l);
+	return 0;
+}

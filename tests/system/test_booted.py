@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+# root: bookworm
+#
+# echod and the probe as units of a booted systemd: bookworm has 252. One machine for all cases; each writes its units and
+# takes them away again. Another version is one word more in SUITES and in a "# root:" line above. Needs root.
+import functools
+
+from lib import cases, probelog
+from lib.cases import case, check, equal, shared
+from lib.echo import Talker
+from lib.machine import Machine
+from lib.process import until
+
+SUITES = ('bookworm',)
+
+ECHOD = '''
+[Unit]
+StartLimitIntervalSec=0
+[Service]
+Type=notify
+ExecStart=/usr/local/bin/echod {address}
+LimitCORE=0
+{more}
+'''
+PROBE = '''
+[Unit]
+StartLimitIntervalSec=0
+[Service]
+Type=notify
+ExecStart=/usr/local/bin/probe {args}
+LimitCORE=0
+{more}
+'''
+SOCKET = '''
+[Socket]
+ListenStream={listen}
+FileDescriptorName=echo
+{more}
+'''
+
+
+def opened(suite):
+    m = Machine(suite)
+    try:
+        m.install()
+    except BaseException:
+        m.close()
+        raise
+    return m
+
+
+MACHINES = {s: shared(functools.partial(opened, s)) for s in SUITES}
+
+
+def booted(fn):
+    """A case on each suite: fn(t, machine)."""
+    for suite in SUITES:
+        def run(t, get=MACHINES[suite]):
+            m = get()
+            mark = m.journal.mark()
+            t.tell(lambda: m.journal.text(mark))
+            fn(t, m)
+        case(run, name='%s on %s' % (fn.__name__, suite), limit=90)
+    return fn
+
+
+def unit(t, m, name, text):
+    """Writes a unit that goes with the case."""
+    t.stack.callback(m.clean, name)
+    m.unit(name, text)
+
+
+def start_echod(t, m, address, more=''):
+    unit(t, m, 'echod.service', ECHOD.format(address=address, more=more))
+    m.ok('systemctl', 'start', 'echod')
+
+
+def start_probe(t, m, args, more=''):
+    unit(t, m, 'probe.service', PROBE.format(args=args, more=more))
+    m.ok('systemctl', 'start', 'probe')
+
+
+def client(t, m, address, pid=None):
+    k = Talker(t, m.connect(address), pid)
+    k.ask()
+    return k
+
+
+def of(unit, text=''):
+    """Entries by a unit, or by the manager about it, that say text."""
+    return lambda e: unit in (e.get('_SYSTEMD_UNIT'), e.get('UNIT')) and text in str(e.get('MESSAGE'))
+
+
+@booted
+def a_unit_is_started_once_echod_takes_clients(t, m):
+    start_echod(t, m, 'tcp:[::]:7007')
+    client(t, m, 'tcp:127.0.0.1:7007')
+    equal(m.show('echod', 'ActiveState', 'SubState'), {'ActiveState': 'active', 'SubState': 'running'}, 'the unit')
+
+
+@booted
+def systemctl_status_shows_what_it_says_of_itself(t, m):
+    start_echod(t, m, 'unix:/run/echo')
+    check('Status: "echoing on unix:/run/echo"' in m.ok('systemctl', 'status', 'echod'), 'it does not')
+
+
+@booted
+def a_failed_start_leaves_its_errno_and_words_in_the_unit(t, m):
+    start_echod(t, m, 'unix:/run/echo')
+    unit(t, m, 'second.service', ECHOD.format(address='unix:/run/echo', more=''))
+    check(m.run('systemctl', 'start', 'second')[0] != 0, 'it was started')
+    got = m.show('second', 'StatusErrno', 'StatusText', 'Result', 'ExecMainStatus')
+    check(got.pop('StatusText'), 'no StatusText')
+    equal(got, {'StatusErrno': '98', 'Result': 'exit-code', 'ExecMainStatus': '1'}, 'the unit')
+    client(t, m, 'unix:/run/echo')
+
+
+@booted
+def a_stop_is_clean_and_quick_when_nothing_is_in_flight(t, m):
+    start_echod(t, m, 'unix:/run/echo')
+    k = client(t, m, 'unix:/run/echo')
+    m.ok('systemctl', 'stop', 'echod')
+    equal(k.sock.recv(1), b'', 'what the idle client reads')
+    equal(m.show('echod', 'Result', 'ExecMainCode', 'ExecMainStatus'),
+          {'Result': 'success', 'ExecMainCode': '1', 'ExecMainStatus': '0'}, 'the unit')
+
+
+@booted
+def a_stop_under_load_loses_no_byte_that_was_read(t, m):
+    start_echod(t, m, 'tcp:[::]:7007')
+    pid = m.pid('echod')
+    talkers = [client(t, m, 'tcp:127.0.0.1:7007', pid) for _ in range(6)]
+    for k in talkers:
+        k.hold_peer(t)
+        k.talk()
+    for k in talkers:
+        k.wait_got(200000)
+    m.ok('systemctl', 'stop', 'echod')
+    for k in talkers:
+        k.settle()
+    equal(m.show('echod', 'Result'), 'success', 'Result')
+
+
+@booted
+def a_stop_waits_for_an_answer_in_flight(t, m):
+    start_echod(t, m, 'unix:/run/echo')
+    k = client(t, m, 'unix:/run/echo', m.pid('echod'))
+    k.hold_peer(t)
+    k.fill()
+    m.ok('systemctl', 'stop', '--no-block', 'echod')
+
+    def refused():
+        try:
+            m.connect('unix:/run/echo').close()
+        except (ConnectionRefusedError, FileNotFoundError):
+            return True
+        return False
+    until(refused)                              # it has seen the stop
+    equal(m.show('echod', 'SubState'), 'stop-sigterm', 'SubState')
+    k.read_on()
+    m.ok('systemctl', 'stop', 'echod')          # waits for the stop that is under way
+    k.settle()
+    equal(m.show('echod', 'Result'), 'success', 'Result')
+
+
+@booted
+def who_will_not_go_is_not_killed_before_its_grace_and_cleanup_are_over(t, m):
+    # 2.5 s in all, three steps, and a TimeoutStopSec that is over before the first of them
+    start_probe(t, m, 'stubborn 1500 1000', 'TimeoutStopSec=1s')
+    mark = m.journal.mark()
+    m.ok('systemctl', 'stop', 'probe')
+    end, = m.journal.wait(lambda e: of('probe.service')(e) and e.get('EXIT_STATUS'), mark)
+    equal((end.get('EXIT_CODE'), end.get('EXIT_STATUS')), ('exited', '1'), 'the end')
+    equal(m.show('probe', 'Result', 'ExecMainCode', 'ExecMainStatus'),
+          {'Result': 'exit-code', 'ExecMainCode': '1', 'ExecMainStatus': '1'}, 'the unit')
+    text = m.show('probe', 'StatusText')
+    check('work/mule' in text or 'work/owner' in text, 'StatusText=%s names neither', text)
+    said = [str(e.get('MESSAGE')) for e in m.journal.select(of('probe.service'), mark)]
+    check(not [s for s in said if 'timed out' in s], 'systemd says: %s', said)
+    mine = [str(e.get('MESSAGE')).lower() for e in m.journal.select(lambda e: e.get('_SYSTEMD_UNIT') == 'probe.service', mark)]
+
+    def first(*words):
+        at = [i for i, s in enumerate(mine) if any(w in s for w in words)]
+        check(at, 'the log has none of %s', words)
+        return at[0]
+    steps = first('stop'), first('cancel'), first('break', 'broke'), first('work/mule', 'work/owner')
+    equal(steps, tuple(sorted(steps)), 'the order of stop, cancel, break and who it was')
+
+
+@booted
+def a_reload_by_execreload_runs_and_the_unit_stays_active(t, m):
+    start_probe(t, m, 'reload', "ExecReload=sh -c 'kill -HUP $MAINPID'")
+    for i in (1, 2):
+        m.ok('systemctl', 'reload', 'probe')
+        until(lambda: m.show('probe', 'ActiveState', 'StatusText') == {'ActiveState': 'active', 'StatusText': 'reloaded %d' % i})
+
+
+@booted
+def a_stalled_loop_is_killed_dumped_and_restarted(t, m):
+    start_probe(t, m, 'watchdog', 'WatchdogSec=1s\nRestart=on-failure\nRestartSec=0')
+    first = m.show('probe', 'MainPID')
+    mark = m.journal.mark()
+    m.ok('systemctl', 'kill', '-s', 'USR2', 'probe')
+    m.journal.wait(of('probe.service', 'Watchdog timeout'), mark)
+    m.journal.wait(of('probe.service', 'mill/spinner'), mark)
+    m.journal.wait(of('probe.service', 'mill/bystander'), mark)
+    m.journal.wait(of('probe.service', 'Started probe'), mark)
+    got = m.show('probe', 'ActiveState', 'NRestarts', 'MainPID')
+    check(got.pop('MainPID') != first, 'it is the same process')
+    equal(got, {'ActiveState': 'active', 'NRestarts': '1'}, 'the unit')
+    dump = m.journal.select(lambda e: e.get('_SYSTEMD_UNIT') == 'probe.service' and 'mill/spinner' in str(e.get('MESSAGE')), mark)
+    equal(dump[0].get('_PID'), first, 'whose dump it is')
+
+
+@booted
+def a_loop_that_turns_is_left_alone_by_the_watchdog(t, m):
+    start_echod(t, m, 'unix:/run/echo', 'WatchdogSec=500ms')
+    # each time the manager hears from it, WatchdogTimestamp moves; four moves are more than one WatchdogSec
+    seen = set()
+    until(lambda: seen.add(m.show('echod', 'WatchdogTimestampMonotonic')) or len(seen) >= 5)
+    equal(m.show('echod', 'ActiveState', 'NRestarts'), {'ActiveState': 'active', 'NRestarts': '0'}, 'the unit')
+    client(t, m, 'unix:/run/echo')
+
+
+@booted
+def a_socket_unit_starts_it_with_the_first_client(t, m):
+    unit(t, m, 'echod.service', ECHOD.format(address='fd:echo', more=''))
+    unit(t, m, 'echod.socket', SOCKET.format(listen='/run/echo', more=''))
+    m.ok('systemctl', 'start', 'echod.socket')
+    equal(m.show('echod', 'ActiveState'), 'inactive', 'echod before a client')
+    k = client(t, m, 'unix:/run/echo')
+    equal(m.show('echod', 'ActiveState', 'StatusText'), {'ActiveState': 'active', 'StatusText': 'echoing on fd:echo'}, 'echod')
+    m.ok('systemctl', 'stop', 'echod')
+    equal(k.sock.recv(1), b'', 'what the idle client reads')
+    client(t, m, 'unix:/run/echo')              # the socket still listens, and starts it again
+
+
+def stored(t, m, again):
+    """A listener and a live connection outlive what again() does to the service."""
+    start_probe(t, m, 'fdstore tcp:127.0.0.1:7008', 'FileDescriptorStoreMax=8\nRestart=on-failure\nRestartSec=0')
+    k = client(t, m, 'tcp:127.0.0.1:7008')
+    until(lambda: m.show('probe', 'NFileDescriptorStore') == '2')
+    first = m.show('probe', 'MainPID')
+    again()
+    until(lambda: m.show('probe', 'ActiveState') == 'active' and m.show('probe', 'MainPID') != first)
+    equal(m.show('probe', 'StatusText'), 'kept: listener connection', 'StatusText')
+    k.ask()
+    client(t, m, 'tcp:127.0.0.1:7008')
+
+
+@booted
+def a_listener_and_a_live_connection_outlive_a_restart(t, m):
+    stored(t, m, lambda: m.ok('systemctl', 'restart', 'probe'))
+
+
+@booted
+def a_listener_and_a_live_connection_outlive_a_crash(t, m):
+    stored(t, m, lambda: m.ok('systemctl', 'kill', '-s', 'KILL', 'probe'))
+
+
+@booted
+def the_journal_has_every_field_and_whole_messages(t, m):
+    mark = m.journal.mark()
+    start_probe(t, m, 'log')
+    m.journal.wait(probelog.last, mark)
+    entries = m.journal.select(lambda e: e.get('_SYSTEMD_UNIT') == 'probe.service', mark)
+    for claim in probelog.CLAIMS:
+        claim(entries)
+
+
+@booted
+def a_dump_by_sigusr1_is_in_the_journal(t, m):
+    start_echod(t, m, 'unix:/run/echo')
+    ks = [client(t, m, 'unix:/run/echo') for _ in range(2)]
+    mark = m.journal.mark()
+    m.ok('systemctl', 'kill', '-s', 'USR1', 'echod')
+    m.journal.wait(lambda e: e.get('_SYSTEMD_UNIT') == 'echod.service' and 'conns/echo#' in str(e.get('MESSAGE')), mark)
+    for k in ks:
+        k.ask()
+
+
+cases.main()
