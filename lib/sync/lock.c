@@ -3,16 +3,18 @@
  * Locks with owners: lock, rlock, rwlock.
  *
  * Released is handed over: the one who waits longest owns the lock before it runs again, so nobody can overtake it
- * and no wake-up is lost. A task's blocked_by leads from a waiter to the lock, and the lock to its
- * owner: a circle of them is found before it closes.
+ * and no wake-up is lost. From a task that waits one comes to its lock, and from the lock to its owner: a
+ * circle of them is found before it closes.
  */
 #include <errno.h>
 
 #include <holt/sync.h>
 
-#include "task/task.h"
+#include "sync/lock.h"
 
 /* ---- lock */
+
+const char holt__waits_for_lock[] = "lock";
 
 static void own(struct holt_lock *l, holt_task *t)
 {
@@ -26,22 +28,11 @@ static bool closes_circle(const struct holt_lock *l, const holt_task *t)
 	for (const holt_task *o = l->owner; o; o = l->owner) {
 		if (o == t)
 			return true;
-		if (o->state != HOLT__PARKED || !o->blocked_by)
+		if (o->state != HOLT__PARKED || o->waits_for != holt__waits_for_lock)
 			return false;
-		l = holt__container(o->blocked_by, struct holt_lock, w);
+		l = o->waits_on;
 	}
 	return false;
-}
-
-static int wait_for_lock(struct holt_lock *l, holt_task *t)
-{
-	struct holt__waiter w = { .left = NULL };
-	int r;
-
-	t->blocked_by = &l->w;
-	r = holt__wait(t, &l->w, &w, "lock", l);
-	t->blocked_by = NULL;
-	return r; /* 0: release has made us the owner */
 }
 
 int holt_lock_acquire(struct holt_lock *l)
@@ -57,7 +48,7 @@ int holt_lock_acquire(struct holt_lock *l)
 	}
 	if (closes_circle(l, t))
 		return -EDEADLK;
-	return wait_for_lock(l, t);
+	return holt__wait_here(t, &l->w, NULL, NULL, holt__waits_for_lock, l); /* 0: release has made us the owner */
 }
 
 int holt_lock_try_acquire(struct holt_lock *l)
@@ -150,11 +141,6 @@ static void enter(struct holt_rwlock *l, holt_task *t, intptr_t how)
 	t->locks++;
 }
 
-struct rwlock_waiter {
-	struct holt__waiter w;
-	struct holt_rwlock *lock;
-};
-
 /* Lets in those who wait, from the first on, as far as they go together. */
 static void let_in(struct holt_rwlock *l)
 {
@@ -169,12 +155,11 @@ static void let_in(struct holt_rwlock *l)
 /* A canceled writer no longer stands in the way of the readers behind it. */
 static void rwlock_left(struct holt__waiter *w)
 {
-	let_in(holt__container(w, struct rwlock_waiter, w)->lock);
+	let_in((struct holt_rwlock *)w->task->waits_on);
 }
 
 static int rwlock_acquire(struct holt_rwlock *l, intptr_t how, const char *what)
 {
-	struct rwlock_waiter w = { .w = { .left = rwlock_left, .data = (void *)how }, .lock = l };
 	holt_task *t;
 	int r = holt__enter(&t);
 
@@ -186,7 +171,7 @@ static int rwlock_acquire(struct holt_rwlock *l, intptr_t how, const char *what)
 		enter(l, t, how);
 		return 0;
 	}
-	return holt__wait(t, &l->w, &w.w, what, l);
+	return holt__wait_here(t, &l->w, rwlock_left, (void *)how, what, l);
 }
 
 int holt_rwlock_read(struct holt_rwlock *l)

@@ -118,12 +118,8 @@ static void sift_down(holt_queue *q, const char *item)
 }
 
 /* There is a free slot, and for a heap one more, which holds the item while its place is looked for. */
-static void insert(holt_queue *q, const void *item)
+static void insert_sorted(holt_queue *q, const void *item)
 {
-	if (holt__likely(q->order != HOLT_PRIORITY)) {
-		copy_item(q, slot(q, q->n++), item);
-		return;
-	}
 	char *spare = slot(q, q->slots - 1);
 	uint64_t serial = q->serial++;
 
@@ -132,7 +128,25 @@ static void insert(holt_queue *q, const void *item)
 	sift_up(q, q->n++, spare);
 }
 
-static void extract(holt_queue *q, void *ret_item)
+static void extract_least(holt_queue *q, void *ret_item)
+{
+	char *spare = slot(q, q->slots - 1);
+
+	copy_item(q, ret_item, slot(q, 0));
+	memcpy(spare, slot(q, --q->n), q->stride);
+	if (q->n > 0)
+		sift_down(q, spare);
+}
+
+static inline void insert(holt_queue *q, const void *item)
+{
+	if (holt__unlikely(q->order == HOLT_PRIORITY))
+		insert_sorted(q, item);
+	else
+		copy_item(q, slot(q, q->n++), item);
+}
+
+static inline void extract(holt_queue *q, void *ret_item)
 {
 	if (holt__likely(q->order == HOLT_FIFO)) {
 		copy_item(q, ret_item, slot(q, 0));
@@ -141,12 +155,7 @@ static void extract(holt_queue *q, void *ret_item)
 	} else if (q->order == HOLT_LIFO) {
 		copy_item(q, ret_item, slot(q, --q->n));
 	} else {
-		char *spare = slot(q, q->slots - 1);
-
-		copy_item(q, ret_item, slot(q, 0));
-		memcpy(spare, slot(q, --q->n), q->stride);
-		if (q->n > 0)
-			sift_down(q, spare);
+		extract_least(q, ret_item);
 	}
 }
 
@@ -242,12 +251,7 @@ int holt_queue_put(holt_queue *q, const void *item)
 	if (r < 0)
 		return r;
 	r = put_now(q, item);
-	if (r == -EAGAIN) {
-		struct holt__waiter w = { .data = (void *)item };
-
-		r = holt__wait(t, &q->putters, &w, "room in queue", q);
-	}
-	return r;
+	return r == -EAGAIN ? holt__wait_here(t, &q->putters, NULL, (void *)item, "room in queue", q) : r;
 }
 
 int holt_queue_get(holt_queue *q, void *ret_item)
@@ -258,12 +262,7 @@ int holt_queue_get(holt_queue *q, void *ret_item)
 	if (r < 0)
 		return r;
 	r = get_now(q, ret_item);
-	if (r == -EAGAIN) {
-		struct holt__waiter w = { .data = ret_item };
-
-		r = holt__wait(t, &q->getters, &w, "item in queue", q);
-	}
-	return r;
+	return r == -EAGAIN ? holt__wait_here(t, &q->getters, NULL, ret_item, "item in queue", q) : r;
 }
 
 int holt_queue_task_done(holt_queue *q)
@@ -276,13 +275,12 @@ int holt_queue_task_done(holt_queue *q)
 
 int holt_queue_join(holt_queue *q)
 {
-	struct holt__waiter w = { .left = NULL };
 	holt_task *t;
 	int r = holt__enter(&t);
 
 	if (r < 0 || q->undone == 0)
 		return r;
-	return holt__wait(t, &q->joiners, &w, "queue to be done", q);
+	return holt__wait_here(t, &q->joiners, NULL, NULL, "queue to be done", q);
 }
 
 void holt_queue_shutdown(holt_queue *q, bool immediate)

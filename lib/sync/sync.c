@@ -6,13 +6,11 @@
 
 #include <holt/sync.h>
 
-#include "task/task.h"
+#include "sync/lock.h"
 
 static int wait_in(holt_task *t, struct holt_waiters *list, const char *what)
 {
-	struct holt__waiter w = { .left = NULL };
-
-	return holt__wait(t, list, &w, what, list);
+	return holt__wait_here(t, list, NULL, NULL, what, list);
 }
 
 /* ---- event */
@@ -48,17 +46,13 @@ int holt_event_wait(struct holt_event *e)
 /* Takes the lock again, whatever happens meanwhile. */
 static void lock_again(struct holt_lock *l, holt_task *t)
 {
-	struct holt__waiter w = { .left = NULL };
-
 	if (!l->owner) {
 		l->owner = t;
 		t->locks++;
 		return;
 	}
 	t->uncancelable = true;
-	t->blocked_by = &l->w;
-	holt__wait(t, &l->w, &w, "lock of a condition", l);
-	t->blocked_by = NULL;
+	holt__wait_here(t, &l->w, NULL, NULL, holt__waits_for_lock, l);
 	t->uncancelable = false;
 }
 
@@ -134,7 +128,6 @@ static void barrier_left(struct holt__waiter *w)
 
 int holt_barrier_wait(struct holt_barrier *b)
 {
-	struct holt__waiter w = { .left = barrier_left, .data = b };
 	holt_task *t;
 	int r = holt__enter(&t), index;
 
@@ -146,7 +139,7 @@ int holt_barrier_wait(struct holt_barrier *b)
 		return -EPIPE;
 	if (b->arrived + 1 < b->parties) {
 		b->arrived++;
-		return holt__wait(t, &b->w, &w, "barrier", b);
+		return holt__wait_here(t, &b->w, barrier_left, b, "barrier", b);
 	}
 	/* the last one: wakes each with its place in the order of arrival */
 	for (index = 0; holt__wake_first(&b->w, index); index++)

@@ -165,6 +165,13 @@ static int sys_isatty(int fd)
 	return isatty(fd) == 1;
 }
 
+static ssize_t sys_write_nowait(int fd, const void *buf, size_t n)
+{
+	struct iovec v = { .iov_base = (void *)buf, .iov_len = n };
+
+	return RESULT(pwritev2(fd, &v, 1, -1, RWF_NOWAIT));
+}
+
 static int sys_socket(int domain, int type, int protocol)
 {
 	return RESULT(socket(domain, type, protocol));
@@ -308,6 +315,7 @@ const struct holt__sys holt__sys_linux = {
 	.fstat = sys_fstat,
 	.lstat = sys_lstat,
 	.isatty = sys_isatty,
+	.write_nowait = sys_write_nowait,
 	.socket = sys_socket,
 	.bind = sys_bind,
 	.listen = sys_listen,

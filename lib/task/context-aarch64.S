@@ -9,7 +9,7 @@
 	.hidden holt__context_jump
 	.type holt__context_jump, %function
 	.p2align 4
-holt__context_jump: /* x0: from, x1: to; the first word of each is the saved stack pointer */
+holt__context_jump: /* x0: from, x1: to; each begins with the saved stack pointer and the result */
 	.cfi_startproc
 	hint #34 /* bti c */
 	sub sp, sp, #160
@@ -39,6 +39,7 @@ holt__context_jump: /* x0: from, x1: to; the first word of each is the saved sta
 	mov x2, sp
 	str x2, [x0]
 	ldr x2, [x1]
+	ldr w0, [x1, #8]
 	mov sp, x2
 	ldp x19, x20, [sp, #0]
 	ldp x21, x22, [sp, #16]

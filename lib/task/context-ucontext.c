@@ -40,12 +40,12 @@ static void enter(struct fresh *f)
 	setcontext(&there); /* restores the mask it has just read: none is lost */
 }
 
-void holt__context_jump(struct holt__context *from, struct holt__context *to)
+int holt__context_jump(struct holt__context *from, struct holt__context *to)
 {
 	struct fresh *f = to->sp;
 
 	if (sigsetjmp(from->env, 0))
-		return;
+		return from->result;
 	if (!f)
 		siglongjmp(to->env, 1);
 	to->sp = NULL;

@@ -5,6 +5,7 @@
 #include "task/context.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 #ifdef HOLT__ASAN
@@ -58,8 +59,8 @@ void holt__context_forget(struct holt__context *c)
 	(void)c;
 }
 
-/* Not instrumented: TSan would put the frame of one fiber on the shadow stack of the other. */
-__attribute__((noinline, no_sanitize("thread"))) void holt__context_switch_marked(struct holt__context *from, struct holt__context *to, int last)
+#if defined(HOLT__ASAN) || defined(HOLT__TSAN)
+static inline void mark(struct holt__context *from, struct holt__context *to, bool last)
 {
 #ifdef HOLT__ASAN
 	__sanitizer_start_switch_fiber(last ? NULL : &from->fake_stack, to->low, to->size);
@@ -67,12 +68,28 @@ __attribute__((noinline, no_sanitize("thread"))) void holt__context_switch_marke
 #ifdef HOLT__TSAN
 	__tsan_switch_to_fiber(to->fiber, 0);
 #endif
+	(void)from;
 	(void)last;
-	holt__context_jump(from, to);
-#ifdef HOLT__ASAN
-	holt__context_entered(from);
-#endif
 }
+
+/* Not instrumented: TSan would put the frame of one fiber on the shadow stack of the other. */
+__attribute__((noinline, no_sanitize("thread"))) int holt__context_switch(struct holt__context *from, struct holt__context *to)
+{
+	int r;
+
+	mark(from, to, false);
+	r = holt__context_jump(from, to);
+	holt__context_entered(from);
+	return r;
+}
+
+__attribute__((noinline, no_sanitize("thread"))) _Noreturn void holt__context_leave(struct holt__context *from, struct holt__context *to)
+{
+	mark(from, to, true);
+	holt__context_jump(from, to);
+	__builtin_unreachable();
+}
+#endif
 
 #ifdef HOLT__ASAN
 void holt__context_entered(struct holt__context *c)

@@ -196,7 +196,7 @@ static void cancel_background(holt_group *g)
 static void free_place(holt_group *g)
 {
 	g->count--;
-	if (holt__unlikely(g->room.head != NULL) && g->count < g->limit) {
+	if (g->room.head && g->count < g->limit) {
 		g->count++;
 		holt__wake_first(&g->room, 0);
 	}
@@ -216,10 +216,12 @@ static void keep_ended(holt_group *g, holt_task *t)
 	g->ended_last = &t->spare;
 }
 
-static HOLT__COLD void became_idle(holt_group *g)
+void holt__group_became_idle(holt_group *g)
 {
-	holt__wake_all(&g->idle, 0);
-	holt__wake_all(&g->next_waiters, -ENOENT);
+	if (g->idle.head)
+		holt__wake_all(&g->idle, 0);
+	if (holt__unlikely(g->next_waiters.head != NULL))
+		holt__wake_all(&g->next_waiters, -ENOENT);
 	if (g->phase != HOLT__CLOSING)
 		return;
 	if (g->first)
@@ -228,31 +230,21 @@ static HOLT__COLD void became_idle(holt_group *g)
 		holt__wake(g->scope.task, 0);
 }
 
-static bool has_watchers_of_idle(const holt_group *g)
+/* What comes of a member's end beside success. */
+void holt__group_member_result(holt_group *g, holt_task *t)
 {
-	return g->idle.head || g->next_waiters.head || g->phase == HOLT__CLOSING;
+	if (t->result == -ECANCELED)
+		holt__group_note_canceled(g);
+	else if (t->result < 0)
+		member_failed(g, t);
+	else if (g->kind == HOLT_ANY && !t->background)
+		member_won(g, t);
 }
 
-void holt__group_member_ended(holt_group *g, holt_task *t)
+/* The end of a member whose place or whose reference somebody else takes. */
+void holt__group_member_handed_on(holt_group *g, holt_task *t)
 {
-	struct holt__scope *s = &t->own;
-
-	if (holt__unlikely(t->result == -ECANCELED))
-		holt__group_note_canceled(g);
-	else if (holt__unlikely(t->result < 0))
-		member_failed(g, t);
-	else if (holt__unlikely(g->kind == HOLT_ANY) && !t->background)
-		member_won(g, t);
-
-	if (s->prev)
-		s->prev->next = s->next;
-	else
-		g->first = s->next;
-	if (s->next)
-		s->next->prev = s->prev;
-	else
-		g->last = s->prev;
-	if (holt__unlikely(t->background))
+	if (t->background)
 		g->background--;
 	else
 		free_place(g);
@@ -260,13 +252,10 @@ void holt__group_member_ended(holt_group *g, holt_task *t)
 		keep_ended(g, t);
 	else
 		holt_task_unref(t);
-	if (g->count == 0 && holt__unlikely(has_watchers_of_idle(g)))
-		became_idle(g);
 }
 
 int holt__group_reserve(holt_group *g)
 {
-	struct holt__waiter w = { .left = NULL };
 	holt_task *t;
 	int r;
 
@@ -279,14 +268,14 @@ int holt__group_reserve(holt_group *g)
 		return r;
 	if (holt__task_inside(t, g))
 		return -EDEADLK;
-	return holt__wait(t, &g->room, &w, "room in group", g);
+	return holt__wait_here(t, &g->room, NULL, NULL, "room in group", g);
 }
 
 void holt__group_unreserve(holt_group *g)
 {
 	free_place(g);
-	if (g->count == 0 && has_watchers_of_idle(g))
-		became_idle(g);
+	if (g->count == 0 && holt__group_is_watched(g))
+		holt__group_became_idle(g);
 }
 
 /* ---- opening, waiting */
@@ -370,7 +359,6 @@ size_t holt_group_count(holt_group *g)
 
 int holt_group_wait(holt_group *g)
 {
-	struct holt__waiter w = { .left = NULL };
 	holt_task *t;
 	int r;
 
@@ -381,12 +369,11 @@ int holt_group_wait(holt_group *g)
 		return r;
 	if (holt__task_inside(t, g))
 		return -EDEADLK;
-	return g->count == 0 ? 0 : holt__wait(t, &g->idle, &w, "group", g);
+	return g->count == 0 ? 0 : holt__wait_here(t, &g->idle, NULL, NULL, "group", g);
 }
 
 int holt_group_next(holt_group *g, holt_task **ret_task)
 {
-	struct holt__waiter w = { .data = ret_task };
 	holt_task *t;
 	int r;
 
@@ -406,7 +393,7 @@ int holt_group_next(holt_group *g, holt_task **ret_task)
 	}
 	if (g->count == 0)
 		return -ENOENT;
-	return holt__wait(t, &g->next_waiters, &w, "next of group", g);
+	return holt__wait_here(t, &g->next_waiters, NULL, ret_task, "next of group", g);
 }
 
 /* ---- closing */

@@ -26,7 +26,7 @@ void holt__run_ready(struct holt_loop *loop)
 	if (!next)
 		return;
 	holt__self = next;
-	holt__context_switch(&s->context, &next->context, 0);
+	holt__context_switch(&s->context, &next->context);
 	holt__self = NULL;
 }
 
@@ -36,10 +36,9 @@ int holt__park(holt_task *t, const char *what, const void *on)
 	t->waits_on = on;
 	t->since = t->loop->now;
 	t->state = HOLT__PARKED;
-	holt__switch_away(t, 0);
 	t->budget = BUDGET;
 	t->spins = 0;
-	return t->wake_result;
+	return holt__switch_away(t);
 }
 
 void holt__interrupt(holt_task *t)
@@ -60,12 +59,13 @@ void holt__interrupt(holt_task *t)
 }
 
 /* Behind all that are ready. No cancellation point: the caller looks afterwards. */
-static void yield(holt_task *t)
+static inline int yield(holt_task *t)
 {
-	holt__ready_push(t->loop, &t->ready);
 	t->since = t->loop->now;
-	holt__switch_away(t, 0);
 	t->budget = BUDGET;
+	t->context.result = 0;
+	holt__ready_push(t->loop, &t->ready);
+	return holt__switch_away(t);
 }
 
 static HOLT__COLD void spins(holt_task *t)
@@ -124,8 +124,7 @@ int holt_yield(void)
 
 	if (r < 0)
 		return r;
-	yield(t);
-	return 0;
+	return yield(t);
 }
 
 int holt_sleep_until(holt_time point)
@@ -135,10 +134,8 @@ int holt_sleep_until(holt_time point)
 
 	if (r < 0)
 		return r;
-	if (point <= t->loop->now) {
-		yield(t);
-		return 0;
-	}
+	if (point <= t->loop->now)
+		return yield(t);
 	return holt__pause_until(t, point, "sleeps", NULL);
 }
 

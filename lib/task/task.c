@@ -29,13 +29,22 @@ static HOLT__COLD void die_if_it_still_holds(holt_task *t)
 	holt__die("task %s returned while it owns %u lock%s", path, t->locks, t->locks == 1 ? "" : "s");
 }
 
-struct watcher_state { /* of a holt_wait over several tasks */
+/*
+ * Who waits for the end of one task has in its waiter's data where the result shall go (or NULL); who waits for
+ * several, by `left`, the state of that wait.
+ */
+struct watcher_state {
 	holt_task *task;
 	size_t left;
 	enum holt_wait_for what;
 };
 
-static HOLT__COLD void tell_watchers(holt_task *t)
+static void one_of_several(struct holt__waiter *w)
+{
+	(void)w; /* nothing to do when it is canceled */
+}
+
+static void tell_watchers(holt_task *t)
 {
 	struct holt__waiter *w;
 
@@ -43,10 +52,15 @@ static HOLT__COLD void tell_watchers(holt_task *t)
 		struct watcher_state *s = w->data;
 		bool failed = t->result < 0 && t->result != -ECANCELED;
 
-		if (s && --s->left > 0 && !(s->what == HOLT_FIRST_FAILURE && failed))
-			holt__waiter_remove(w);
-		else
+		if (w->left != one_of_several) {
+			if (w->data)
+				*(int *)w->data = t->result;
 			holt__wake(w->task, 0);
+		} else if (--s->left > 0 && !(s->what == HOLT_FIRST_FAILURE && failed)) {
+			holt__waiter_remove(w);
+		} else {
+			holt__wake(w->task, 0);
+		}
 	}
 }
 
@@ -81,8 +95,7 @@ static inline __attribute__((always_inline)) _Noreturn void task_end(holt_task *
 	if (holt__unlikely(t == s->main))
 		main_ended(s, t);
 	holt__group_member_ended(t->group, t);
-	holt__switch_away(t, 1);
-	__builtin_unreachable();
+	holt__leave(t);
 }
 
 static void task_main(void)
@@ -149,7 +162,6 @@ static void start(holt_task *t, holt_group *g, holt_fn fn, void *arg, const stru
 	t->arg = arg;
 	t->name = o->fn_name;
 	t->watchers = t->starters = (struct holt_waiters){ NULL, NULL };
-	t->blocked_by = NULL;
 	t->heartbeat = 0;
 	top = lay_out(t, arg, o);
 
@@ -166,17 +178,6 @@ static void start(holt_task *t, holt_group *g, holt_fn fn, void *arg, const stru
 	s->n_tasks++;
 	holt__context_make(&t->context, task_main, (char *)t->stack_low + t->stacks->page, top);
 	holt__ready_push(&s->loop, &t->ready);
-}
-
-static int wait_until_ready(holt_task *self, holt_task *t)
-{
-	struct holt__waiter w = { .left = NULL };
-	int r;
-
-	t->refs++; /* it may end before we run again */
-	r = holt__wait(self, &t->starters, &w, "start of task", t);
-	holt_task_unref(t);
-	return r;
 }
 
 static int check_spawn(holt_group *g, holt_fn fn, const void *arg, const struct holt_task_options *o)
@@ -243,7 +244,7 @@ int holt_spawn_with(holt_group *g, holt_fn fn, void *arg, const struct holt_task
 		t->refs++;
 		*o->task = t;
 	}
-	return holt__unlikely(o->until_ready) ? wait_until_ready(self, t) : 0;
+	return holt__unlikely(o->until_ready) ? holt__wait_here(self, &t->starters, NULL, NULL, "start of task", t) : 0;
 }
 
 int holt_ready(void)
@@ -270,8 +271,8 @@ holt_task *holt_task_ref(holt_task *t)
 
 holt_task *holt_task_unref(holt_task *t)
 {
-	if (t && --t->refs == 0)
-		holt__stack_put(t);
+	if (t)
+		holt__task_drop(t);
 	return NULL;
 }
 
@@ -323,7 +324,6 @@ static bool is_ancestor(const holt_task *t, const holt_task *of)
 
 int holt_task_wait(holt_task *t, int *ret_result)
 {
-	struct holt__waiter w = { .data = NULL };
 	holt_task *self;
 	int r;
 
@@ -339,12 +339,7 @@ int holt_task_wait(holt_task *t, int *ret_result)
 	}
 	if (is_ancestor(t, self))
 		return -EDEADLK;
-	t->refs++;
-	r = holt__wait(self, &t->watchers, &w, "task", t);
-	if (r == 0 && ret_result)
-		*ret_result = t->result;
-	holt_task_unref(t);
-	return r;
+	return holt__wait_here(self, &t->watchers, NULL, ret_result, "task", t);
 }
 
 static size_t count_done(holt_task *const *tasks, size_t n, bool *ret_failed)
@@ -380,7 +375,7 @@ static int wait_for_some(holt_task *self, holt_task *const *tasks, size_t n, str
 	for (size_t i = 0; i < n; i++) {
 		if (tasks[i]->state == HOLT__ENDED)
 			continue;
-		w[k] = (struct holt__waiter){ .task = self, .data = s };
+		w[k] = (struct holt__waiter){ .task = self, .left = one_of_several, .data = s };
 		holt__waiters_add(&tasks[i]->watchers, &w[k++]);
 	}
 	self->waiter = w;

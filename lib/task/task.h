@@ -52,7 +52,7 @@ struct holt__scope {
 };
 _Static_assert(sizeof(struct holt__scope) <= sizeof(struct holt_scope), "a scope must fit into what the caller gives it");
 
-/* Lives on the stack of the waiting task. */
+/* Lives on the stack of the waiting task, or in its record. */
 struct holt__waiter {
 	struct holt__waiter *next, *prev;
 	struct holt_waiters *list;      /* NULL: in none */
@@ -73,7 +73,7 @@ struct holt_task {
 	bool background, is_ready, repeats; /* repeats: a namesake has lived in the same group */
 	uint16_t budget;                /* blocking calls that need not wait, until it must yield */
 	uint16_t spins;                 /* -ECANCELED seen since it last waited */
-	int wake_result, result;
+	int result;
 	struct holt__waiter *waiter;    /* where it waits; an array of n_waiters */
 	uint32_t n_waiters;
 	uint32_t locks;                 /* owned */
@@ -89,7 +89,7 @@ struct holt_task {
 	const char *name;
 	struct holt_waiters watchers;   /* who waits for its end */
 	struct holt_waiters starters;   /* who waits until it is ready */
-	struct holt_waiters *blocked_by; /* the lock that it waits for: to find circles of owners */
+	struct holt__waiter wait;       /* for waits in one list by holt__wait_here */
 	struct holt__scope own;
 	holt_time heartbeat;            /* by when the next is due; 0: none is */
 
@@ -196,25 +196,38 @@ static inline int holt__enter(holt_task **ret_task)
 	return holt__enter_slowly(t);
 }
 
-/*
- * Goes on with whoever is next; last: never to come back. Inline, so that a task that ends leaves no call
- * behind that never returns: it would upset the processor's return prediction for the next one.
- */
-static inline __attribute__((always_inline)) void holt__switch_away(holt_task *t, int last)
+/* Goes on with whoever is next; returns t->context.result when t has been switched back to. Call it last. */
+static inline __attribute__((always_inline)) int holt__switch_away(holt_task *t)
 {
 	struct holt_loop *loop = t->loop;
 	struct holt_task *next;
 
+	if (holt__unlikely(!loop->ready || loop->fuel <= 1)) {
+		holt__self = NULL;
+		return holt__context_switch(&t->context, &holt__sched(loop)->context);
+	}
+	loop->fuel--;
+	next = (holt_task *)holt__ready_pop(loop);
+	holt__self = next;
+	if (holt__unlikely(next == t))
+		return t->context.result;
+	return holt__context_switch(&t->context, &next->context);
+}
+
+/* The same, never to come back. */
+static inline __attribute__((always_inline)) _Noreturn void holt__leave(holt_task *t)
+{
+	struct holt_loop *loop = t->loop;
+	struct holt__context *to = &holt__sched(loop)->context;
+	struct holt_task *next = NULL;
+
 	if (holt__likely(loop->ready && loop->fuel > 1)) {
 		loop->fuel--;
 		next = (holt_task *)holt__ready_pop(loop);
-		holt__self = next;
-		if (next != t)
-			holt__context_switch(&t->context, &next->context, last);
-	} else {
-		holt__self = NULL;
-		holt__context_switch(&t->context, &holt__sched(loop)->context, last);
+		to = &next->context;
 	}
+	holt__self = next;
+	holt__context_leave(&t->context, to);
 }
 
 /* Suspends the calling task until holt__wake; returns its result, or -ECANCELED. what: "read", on: an object or number. */
@@ -265,10 +278,12 @@ static inline void holt__wake(holt_task *t, int result)
 {
 	if (t->state != HOLT__PARKED)
 		return;
-	for (uint32_t i = 0; i < t->n_waiters; i++)
+	if (holt__likely(t->n_waiters > 0))
+		holt__waiter_remove(t->waiter);
+	for (uint32_t i = 1; holt__unlikely(i < t->n_waiters); i++)
 		holt__waiter_remove(&t->waiter[i]);
 	t->n_waiters = 0;
-	t->wake_result = result;
+	t->context.result = result;
 	t->state = HOLT__ACTIVE;
 	holt__ready_push(t->loop, &t->ready);
 }
@@ -297,6 +312,18 @@ static inline int holt__wait(holt_task *t, struct holt_waiters *list, struct hol
 	t->waiter = w;
 	t->n_waiters = 1;
 	return holt__park(t, what, on);
+}
+
+/*
+ * The same with the waiter in the task's own record, so that a blocking call can end with it and be come back from
+ * without a return on the way (see holt__context_switch).
+ */
+static inline int holt__wait_here(holt_task *t, struct holt_waiters *list, void (*left)(struct holt__waiter *w), void *data,
+	const char *what, const void *on)
+{
+	t->wait.left = left;
+	t->wait.data = data;
+	return holt__wait(t, list, &t->wait, what, on);
 }
 
 /* ---- scopes (scope.c) */
@@ -343,7 +370,9 @@ void holt__name_who_ignores(struct holt__scope *s, int priority, const char *sin
 /* ---- groups (group.c) */
 
 void holt__group_init(holt_group *g, struct holt__sched *s, const struct holt_group_options *o, const char *name);
-void holt__group_member_ended(holt_group *g, holt_task *t); /* takes the running task's reference */
+void holt__group_member_result(holt_group *g, holt_task *t);
+void holt__group_member_handed_on(holt_group *g, holt_task *t);
+void holt__group_became_idle(holt_group *g);
 int holt__group_reserve(holt_group *g);                     /* a place below the limit; suspends for it */
 void holt__group_unreserve(holt_group *g);
 void holt__group_level_rose(holt_group *g, enum holt__level before);
@@ -382,6 +411,42 @@ static inline void holt__stack_put(holt_task *t)
 	t->spare = s->warm;
 	s->warm = t;
 	s->n_warm++;
+}
+
+static inline void holt__task_drop(holt_task *t)
+{
+	if (--t->refs == 0)
+		holt__stack_put(t);
+}
+
+static inline bool holt__group_is_watched(const holt_group *g)
+{
+	return g->idle.head || g->next_waiters.head || g->phase == HOLT__CLOSING;
+}
+
+/* Takes the run's reference. Inline for the way that most go: success, in a group that keeps nothing. */
+static inline void holt__group_member_ended(holt_group *g, holt_task *t)
+{
+	struct holt__scope *s = &t->own;
+
+	if (holt__unlikely(t->result < 0 || g->kind == HOLT_ANY))
+		holt__group_member_result(g, t);
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		g->first = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	else
+		g->last = s->prev;
+	if (holt__unlikely(g->keep || t->background || g->room.head)) {
+		holt__group_member_handed_on(g, t);
+	} else {
+		g->count--;
+		holt__task_drop(t);
+	}
+	if (g->count == 0 && holt__group_is_watched(g))
+		holt__group_became_idle(g);
 }
 
 /* ---- names (path.c): safe in signal handlers */

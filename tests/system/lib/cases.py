@@ -20,9 +20,11 @@
 # It will not retry, and will not run two cases at once.
 import contextlib
 import os
+import resource
 import signal
 import sys
 import tempfile
+import time
 import traceback
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -214,6 +216,7 @@ def main():
     for sig in INTERRUPTS:
         signal.signal(sig, _interrupted)        # a handler, so that what we start has the default action again
     signal.signal(signal.SIGALRM, _overrun)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # some die of SIGQUIT on purpose
     words = sys.argv[1:]
     bad = 0
 
@@ -221,8 +224,11 @@ def main():
         for c in all_cases:
             if words and not any(w in c.name for w in words):
                 continue
+            begin = time.monotonic()
             verdict, why, lines = run_case(c)
             say(verdict, c.name, why, lines)
+            if os.environ.get('V'):
+                print('    # %.1f s' % (time.monotonic() - begin), flush=True)
             bad += verdict == 'FAIL'
     except Interrupted as e:
         say('FAIL', 'interrupted', str(e))

@@ -45,9 +45,14 @@ def connect(address):
     return s
 
 
+def plain(name):
+    """A socket's name, the same whether seen from an IPv4 socket or from an IPv6 one that takes both."""
+    return (name[0].replace('::ffff:', ''), name[1]) if isinstance(name, tuple) else name
+
+
 def take_peer(pid, sock):
     """A second descriptor of the other end of sock, which the process pid holds. None if it holds none."""
-    me = sock.getsockname()
+    me = plain(sock.getsockname())
     pidfd = os.pidfd_open(pid)
     try:
         for name in os.listdir('/proc/%d/fd' % pid):
@@ -62,7 +67,7 @@ def take_peer(pid, sock):
                 raise cases.Skip('pidfd_getfd: %s' % os.strerror(e))
             s = socket.socket(fileno=fd)
             try:
-                if s.family == sock.family and s.getpeername() == me:
+                if plain(s.getpeername()) == me:
                     return s
             except OSError:                     # not connected: a listener
                 pass
