@@ -37,13 +37,20 @@ static void nothing(struct holt__source *s, uint32_t events)
 	(void)events;
 }
 
-static int open_internal(struct holt_loop *loop, struct holt__source *s, int fd)
+/* It is armed no more: known from the kernel, not from the clock, which might read less than what the timer saw. */
+static void timer_expired(struct holt__source *s, uint32_t events)
+{
+	(void)events;
+	holt__container(s, struct holt_loop, timer_source)->armed = 0;
+}
+
+static int open_internal(struct holt_loop *loop, struct holt__source *s, void (*fire)(struct holt__source *, uint32_t), int fd)
 {
 	int r;
 
 	if (fd < 0)
 		return fd;
-	s->fire = nothing;
+	s->fire = fire;
 	r = holt__loop_attach(loop, s, fd, EPOLLIN | EPOLLET);
 	if (r < 0) {
 		holt__sys->close(fd);
@@ -58,9 +65,9 @@ int holt__loop_open(struct holt_loop *loop)
 
 	r = loop->epfd = holt__sys->epoll_create(EPOLL_CLOEXEC);
 	if (r >= 0)
-		r = loop->timerfd = open_internal(loop, &loop->timer_source, holt__sys->timerfd_create(TFD_NONBLOCK | TFD_CLOEXEC));
+		r = loop->timerfd = open_internal(loop, &loop->timer_source, timer_expired, holt__sys->timerfd_create(TFD_NONBLOCK | TFD_CLOEXEC));
 	if (r >= 0)
-		r = loop->wakefd = open_internal(loop, &loop->wake_source, holt__sys->eventfd(EFD_NONBLOCK | EFD_CLOEXEC));
+		r = loop->wakefd = open_internal(loop, &loop->wake_source, nothing, holt__sys->eventfd(EFD_NONBLOCK | EFD_CLOEXEC));
 	if (r < 0) {
 		holt__loop_close(loop);
 		return r;
@@ -78,9 +85,20 @@ static void close_internal(struct holt_loop *loop, struct holt__source *s, int *
 	*fd = -1;
 }
 
+/*
+ * A thread that saw us sleep may still be on its way to wakefd, whose number may be another file's a moment later. It
+ * is few instructions away: this hardly ever waits, and sleeps where it does, for we may be the one that keeps it off the CPU.
+ */
+static void wait_for_wakers(struct holt_loop *loop)
+{
+	while (atomic_load(&loop->wakers) > 0)
+		holt__sys->poll(loop->wakefd, 0, 1);
+}
+
 void holt__loop_close(struct holt_loop *loop)
 {
 	holt__signals_close(loop);
+	wait_for_wakers(loop);
 	close_internal(loop, &loop->timer_source, &loop->timerfd);
 	close_internal(loop, &loop->wake_source, &loop->wakefd);
 	if (loop->epfd >= 0)
@@ -274,8 +292,12 @@ void holt__loop_wake(struct holt_loop *loop)
 {
 	static const uint64_t one = 1;
 
+	if (!atomic_load(&loop->sleeping))
+		return;
+	atomic_fetch_add(&loop->wakers, 1);
 	if (atomic_exchange(&loop->sleeping, false))
 		holt__sys->write(loop->wakefd, &one, sizeof one);
+	atomic_fetch_sub(&loop->wakers, 1);
 }
 
 holt_loop *holt_loop_ref(holt_loop *loop)

@@ -63,6 +63,7 @@ struct holt_loop {
 	_Atomic(struct holt__call *) calls;    /* newest first; CLOSED when the loop has ended */
 	_Atomic(const char *) stop_why;        /* a stop was asked for */
 	atomic_bool sleeping;                  /* somebody who has news must write to wakefd */
+	atomic_uint wakers;                    /* who may be doing so just now */
 	atomic_uint refs;
 	void (*destroy)(struct holt_loop *loop);
 

@@ -74,25 +74,20 @@ void holt__symbol(uintptr_t address, struct holt__text *text)
 }
 
 /* What `on` is depends on what is waited for. */
-void holt__task_waits(const holt_task *t, struct holt__text *text)
+void holt__task_waits_for(const holt_task *t, struct holt__text *text)
 {
 	const char *what = t->waits_for;
 
-	if (t == holt__self) {
-		holt__text_add(text, "runs");
-		return;
-	}
-	if (t->state != HOLT__PARKED) {
-		holt__text_add(text, t->state == HOLT__ENDED ? "ended" : "ready to run");
-		return;
-	}
 	if (!strcmp(what, "sleeps")) {
-		holt__text_add(text, what);
+		holt__text_add(text, "sleep");
 		return;
 	}
-	if (strncmp(what, "closes ", 7) != 0)
-		holt__text_add(text, "waits for ");
-	holt__text_add(text, what);
+	if (!strncmp(what, "closes ", 7)) {
+		holt__text_add(text, "close of ");
+		holt__text_add(text, what + 7);
+	} else {
+		holt__text_add(text, what);
+	}
 	if (!strncmp(what + strlen(what) - 2, "fd", 2) || !strcmp(what, "signal")) {
 		holt__text_add(text, " ");
 		holt__text_int(text, (intptr_t)t->waits_on);
@@ -102,16 +97,35 @@ void holt__task_waits(const holt_task *t, struct holt__text *text)
 		holt__text_add(text, " ");
 		holt__text_add(text, g->name ? g->name : "without a name");
 		holt__text_add(text, " (");
-		holt__text_uint(text, g->count);
-		holt__text_add(text, g->count == 1 ? " task" : " tasks");
-		if (g->background > 0) {
-			holt__text_add(text, ", ");
-			holt__text_uint(text, g->background);
-			holt__text_add(text, " in the background");
-		}
+		holt__text_tasks(text, g->count, g->background);
 		holt__text_add(text, ")");
 	} else if (!strcmp(what, "task") || !strcmp(what, "start of task")) {
 		holt__text_add(text, " ");
 		holt__task_path(t->waits_on, text);
 	}
+}
+
+void holt__text_tasks(struct holt__text *text, size_t n, size_t background)
+{
+	holt__text_uint(text, n);
+	holt__text_add(text, n == 1 ? " task" : " tasks");
+	if (background > 0) {
+		holt__text_add(text, ", ");
+		holt__text_uint(text, background);
+		holt__text_add(text, " in the background");
+	}
+}
+
+void holt__task_waits(const holt_task *t, struct holt__text *text)
+{
+	if (t == holt__self) {
+		holt__text_add(text, "runs");
+		return;
+	}
+	if (t->state != HOLT__PARKED) {
+		holt__text_add(text, t->state == HOLT__ENDED ? "ended" : "ready to run");
+		return;
+	}
+	holt__text_add(text, "waits for ");
+	holt__task_waits_for(t, text);
 }

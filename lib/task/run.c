@@ -116,7 +116,7 @@ holt_loop *holt_loop_self(void)
 
 static struct holt__sched *interrupted; /* the main thread's run */
 
-static void die_of(int sig)
+void holt__die_of(int sig)
 {
 	sigset_t set;
 
@@ -135,7 +135,7 @@ static void on_interrupt(int sig)
 	int saved = errno;
 
 	if (atomic_fetch_add(&interrupted->interrupts, 1) > 0)
-		die_of(sig);
+		holt__die_of(sig);
 	holt_loop_stop(&interrupted->loop, "SIGINT");
 	errno = saved;
 }
@@ -212,6 +212,7 @@ static void end(struct holt__sched *s)
 {
 	s->root.phase = HOLT__FINISHING;
 	holt__timer_stop(&s->trim);
+	holt__timer_stop(&s->heartbeats);
 	holt__timer_stop(&s->root.escalate);
 	holt__scope_close(&s->root.scope);
 	while (!holt__loop_seal(&s->loop)) /* after a failure, what was asked for before the run is answered here */
@@ -257,13 +258,13 @@ int holt__run(const struct holt_run_options *options, holt_fn fn, void *arg, con
 	}
 	if (hooks)
 		hooks->end(s, hooks->arg);
-	interrupts = watched && atomic_load(&s->interrupts) > 0;
 	if (watched)
 		signal(SIGINT, SIG_DFL);
+	interrupts = watched && atomic_load(&s->interrupts) > 0;
 	end(s);
 	if (interrupts) {
 		fflush(stdout);
-		die_of(SIGINT);
+		holt__die_of(SIGINT);
 	}
 	return r;
 }

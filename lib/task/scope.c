@@ -53,8 +53,11 @@ struct holt__scope *holt__tree_next(struct holt__scope *root, struct holt__scope
 	}
 	while (s != root) {
 		if (s->kind == HOLT__TASK) {
-			if (s->next)
+			if (s->next) {
+				if (s->next->next)
+					holt__prefetch(holt__container(s->next->next, holt_task, own));
 				return s->next;
+			}
 		} else {
 			g = holt__scope_group(s->parent); /* the inner one came first, now the members */
 			if (g && g->first)

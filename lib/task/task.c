@@ -73,6 +73,8 @@ static void main_ended(struct holt__sched *s, holt_task *t)
 	s->root.phase = HOLT__CLOSING;
 	if (t->result < 0)
 		holt__scope_ask(&s->root.scope, HOLT__CANCEL, HOLT__CLOSED, strerror(-t->result));
+	if (s->level_changed)
+		s->level_changed(s);
 }
 
 static inline __attribute__((always_inline)) _Noreturn void task_end(holt_task *t, int result)

@@ -37,17 +37,19 @@ struct holt__local {
 };
 
 struct holt__scope {
+	/* one cache line: what a walk over the tree and an ordinary end look at */
 	struct holt__scope *parent;
 	struct holt__scope *inner;      /* what the same task opened inside this one, if it has not ended */
 	struct holt__scope *next, *prev; /* a task's own: its neighbours in the group; NULL ends */
 	holt_task *task;                /* whose code is inside; NULL for a root group */
-	struct holt__timer timer;       /* the deadline; once canceled: when to name who ignores it */
-	holt_time near;                 /* the nearest deadline that the code inside sees */
-	const char *why;                /* the first reason recorded; ours if why_owned */
-	struct holt__local *locals;
 	uint8_t kind, flags, own, seen, cause;
 	bool why_owned;
 	uint16_t repeats;               /* how often more it was asked */
+	struct holt__local *locals;
+	struct holt__timer timer;       /* the deadline; once canceled: when to name who ignores it */
+
+	holt_time near;                 /* the nearest deadline that the code inside sees */
+	const char *why;                /* the first reason recorded; ours if why_owned */
 	uint32_t nagged;                /* how often those who ignore it were named */
 };
 _Static_assert(sizeof(struct holt__scope) <= sizeof(struct holt_scope), "a scope must fit into what the caller gives it");
@@ -63,7 +65,12 @@ struct holt__waiter {
 
 enum holt__state { HOLT__ACTIVE, HOLT__PARKED, HOLT__ENDED }; /* ACTIVE: runs or is in the ready list */
 
+/*
+ * A hundred thousand tasks do not fit into any cache, so the fields are laid out by cache lines: each of the common
+ * deeds (switch, wait and wake, a look by the tree's walk, the end) touches as few of them as it can.
+ */
 struct holt_task {
+	/* the switch */
 	struct holt__ready ready;       /* first: the ready list leads back to the task */
 	struct holt__context context;
 	struct holt_loop *loop;
@@ -73,30 +80,35 @@ struct holt_task {
 	bool background, is_ready, repeats; /* repeats: a namesake has lived in the same group */
 	uint16_t budget;                /* blocking calls that need not wait, until it must yield */
 	uint16_t spins;                 /* -ECANCELED seen since it last waited */
-	int result;
-	struct holt__waiter *waiter;    /* where it waits; an array of n_waiters */
 	uint32_t n_waiters;
-	uint32_t locks;                 /* owned */
+	struct holt__waiter *waiter;    /* where it waits; an array of n_waiters */
+
+	struct holt__scope own __attribute__((aligned(64)));
+
+	/* waiting */
+	struct holt__waiter wait __attribute__((aligned(64))); /* for waits in one list by holt__wait_here */
 	const char *waits_for;          /* what for, a literal */
 	const void *waits_on;           /* its object or number */
-	holt_time since;                /* of its state */
 
+	/* the end */
 	holt_group *group;
-	uint64_t id;
 	uint32_t refs;
-	holt_fn fn;
-	void *arg;
-	const char *name;
+	uint32_t locks;                 /* owned */
+	int result;
 	struct holt_waiters watchers;   /* who waits for its end */
 	struct holt_waiters starters;   /* who waits until it is ready */
-	struct holt__waiter wait;       /* for waits in one list by holt__wait_here */
-	struct holt__scope own;
 	holt_time heartbeat;            /* by when the next is due; 0: none is */
+	bool overdue;                   /* it was, and the log has said so */
 
-	/* stay as they are while the stack is in the pool */
+	/* these three stay as they are while the stack is in the pool */
 	struct holt__stacks *stacks;
 	void *stack_low;                /* the guard page lies there */
 	holt_task *spare;               /* the next in the pool */
+	holt_fn fn;
+	void *arg;
+	const char *name;
+	uint64_t id;
+	holt_time since;                /* of its state */
 };
 
 enum holt__phase { HOLT__OPEN, HOLT__CLOSING, HOLT__FINISHING }; /* FINISHING: finally handlers run */
@@ -151,11 +163,12 @@ struct holt__sched {
 	uint64_t last_id;
 	struct holt__stacks stacks;     /* of the default size; others behind it */
 	struct holt__timer trim;
+	struct holt__timer heartbeats;  /* when the next of them is due; lib/service's */
 	bool running;
 	int main_result;
 	bool main_ended;
 	void (*overdue)(struct holt__sched *s, const char *text); /* told who held up the end, before the process leaves */
-	void (*level_changed)(struct holt__sched *s);             /* the root's level rose */
+	void (*level_changed)(struct holt__sched *s);             /* the root's level rose, or the main task ended */
 	atomic_uint interrupts;         /* SIGINTs seen by holt_run's handler */
 	void *alt_stack;                /* of the thread, for the handlers of fatal signals; NULL: not ours */
 	char *name;
@@ -214,7 +227,19 @@ static inline __attribute__((always_inline)) int holt__switch_away(holt_task *t)
 	return holt__context_switch(&t->context, &next->context);
 }
 
-/* The same, never to come back. */
+/* A task that will soon be looked at, by who goes through many. */
+static inline void holt__prefetch(const holt_task *t)
+{
+	__builtin_prefetch(t);
+	__builtin_prefetch(&t->own);
+	__builtin_prefetch(&t->wait);
+	__builtin_prefetch(&t->group);
+	__builtin_prefetch((const char *)t - 64); /* the frames below it */
+	__builtin_prefetch((const char *)t - 128);
+	__builtin_prefetch((const char *)t - 192);
+}
+
+/* As holt__switch_away, never to come back. */
 static inline __attribute__((always_inline)) _Noreturn void holt__leave(holt_task *t)
 {
 	struct holt_loop *loop = t->loop;
@@ -225,6 +250,8 @@ static inline __attribute__((always_inline)) _Noreturn void holt__leave(holt_tas
 		loop->fuel--;
 		next = (holt_task *)holt__ready_pop(loop);
 		to = &next->context;
+		if (loop->ready)
+			holt__prefetch((holt_task *)loop->ready);
 	}
 	holt__self = next;
 	holt__context_leave(&t->context, to);
@@ -454,7 +481,15 @@ static inline void holt__group_member_ended(holt_group *g, holt_task *t)
 void holt__task_path(const holt_task *t, struct holt__text *text);
 void holt__group_path(const holt_group *g, struct holt__text *text);
 void holt__symbol(uintptr_t address, struct holt__text *text);              /* a function's name, or file+offset */
-void holt__task_waits(const holt_task *t, struct holt__text *text); /* "sleeps", "read fd 7" */
+void holt__task_waits(const holt_task *t, struct holt__text *text);     /* "runs", "waits for read fd 7" */
+void holt__task_waits_for(const holt_task *t, struct holt__text *text); /* of a parked one: "sleep", "read fd 7" */
+void holt__text_tasks(struct holt__text *text, size_t n, size_t background); /* "3 tasks, 1 in the background" */
+
+/* ---- the tree, a line for each group and task (tree.c): safe in signal handlers, too */
+
+int holt__tree(struct holt__sched *s, size_t at_most, int (*line)(void *arg, const struct holt__text *text), void *arg);
+const char *holt__task_state(const holt_task *t); /* "running", "ready", "waiting" */
+const char *holt__scope_why(const struct holt__scope *s); /* as the code inside it sees it; NULL: none */
 
 /* ---- the run (run.c) */
 
@@ -466,5 +501,6 @@ struct holt__run_hooks {
 	bool own_signals; /* SIGINT is not holt_run's */
 };
 int holt__run(const struct holt_run_options *o, holt_fn fn, void *arg, const struct holt__run_hooks *hooks);
+void holt__die_of(int sig); /* by its default action; as pid 1, which has none, by the status that a shell would say */
 void holt__overflow_init(struct holt__sched *s); /* overflow.c */
 void holt__overflow_done(struct holt__sched *s);

@@ -29,13 +29,13 @@ enum { BARE_STACK = 16384, BARE_PAGE = 4096, BARE_GUARD_INSTALL = 102 };
 
 struct bare {
 	void *sp;
-	struct bare *next;                  /* in the ready list, the pool, or a list of waiters */
+	struct bare *next; /* in the ready list, the pool, or a list of waiters */
 	int (*fn)(void *arg);
 	void *arg;
 	struct bare *joiner;
 	int result;
 	int done;
-	void *slot;                         /* what a waiter is handed, or where to put it */
+	void *slot; /* what a waiter is handed, or where to put it */
 } __attribute__((aligned(64)));
 
 struct bare_list {
@@ -123,7 +123,8 @@ static __attribute__((noreturn, unused)) void bare_life(void)
 /* n stacks into the pool. Nothing of them is touched but each one's top page. */
 static inline void bare_fill(size_t n, bool guards)
 {
-	char *slab = mmap(NULL, n * BARE_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	char *slab = mmap(
+		NULL, n * BARE_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
 	bench_must(slab != MAP_FAILED, "mmap of the bare stacks");
 	madvise(slab, n * BARE_STACK, MADV_NOHUGEPAGE);

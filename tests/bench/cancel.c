@@ -15,6 +15,7 @@
 #include "bare.h"
 #include "bench.h"
 
+static const char by_attribute[] = "cancel 100,000, cleanup attribute, ns", by_finally[] = "cancel 100,000, group + finally, ns";
 static size_t cleaned;
 
 static void clean(int *what)
@@ -97,7 +98,7 @@ static int waiter_with_group(void *arg)
 
 static size_t tasks;
 
-static int cancel_all(holt_fn fn)
+static int cancel_all(holt_fn fn, const char *workload)
 {
 	holt_group *g;
 	double begin;
@@ -106,6 +107,7 @@ static int cancel_all(holt_fn fn)
 	r = holt_group_open(&g);
 	if (r < 0)
 		return r;
+	cleaned = 0;
 	for (size_t i = 0; i < tasks && r >= 0; i++)
 		r = holt_spawn(g, fn, NULL);
 	if (r >= 0)
@@ -114,48 +116,37 @@ static int cancel_all(holt_fn fn)
 	begin = bench_now();
 	holt_group_cancel(g, "the benchmark is over");
 	closed = holt_group_close(g, r);
-	measured = bench_now() - begin;
-	bench_must(r < 0 || cleaned == tasks, "each cleaned up once");
-	return r < 0 ? r : closed;
+	measured = (bench_now() - begin) / (double)tasks;
+	if (r < 0)
+		return r;
+	bench_must(cleaned == tasks, "each cleaned up once");
+	bench_tell(workload, "1.5x", "holt", measured);
+	return closed;
 }
 
-static int cancel_attribute(void *arg)
+static int cancel_both(void *arg)
 {
-	return arg ? -EINVAL : cancel_all(waiter);
+	int r = arg ? -EINVAL : cancel_all(waiter, by_attribute);
+
+	return r < 0 ? r : cancel_all(waiter_with_group, by_finally);
 }
 
-static int cancel_finally(void *arg)
-{
-	return arg ? -EINVAL : cancel_all(waiter_with_group);
-}
-
-static double with_attribute(size_t n)
-{
-	tasks = n;
-	bench_must(holt_run(cancel_attribute, NULL) >= 0, "tasks that clean up by attribute");
-	return measured / (double)n;
-}
-
-static double with_finally(size_t n)
+static double with_holt(size_t n)
 {
 	tasks = n;
-	bench_must(holt_run(cancel_finally, NULL) >= 0, "tasks that clean up by a finally handler");
-	return measured / (double)n;
+	bench_must(holt_run(cancel_both, NULL) >= 0, "tasks that clean up");
+	return measured;
 }
 
 int main(void)
 {
 	size_t n = bench_count(100000);
-
-	for (int i = 0; i < bench_rounds(2); i++) {
 #ifdef BARE
-		double ns = bench_fresh(limit, n);
+	double ns = bench_fresh(limit, n);
 
-		bench_tell("cancel 100,000, cleanup attribute, ns", "1.5x", "LIMIT", ns);
-		bench_tell("cancel 100,000, group + finally, ns", "1.5x", "LIMIT", ns);
+	bench_tell(by_attribute, "1.5x", "LIMIT", ns);
+	bench_tell(by_finally, "1.5x", "LIMIT", ns);
 #endif
-		bench_tell("cancel 100,000, cleanup attribute, ns", "1.5x", "holt", bench_fresh(with_attribute, n));
-		bench_tell("cancel 100,000, group + finally, ns", "1.5x", "holt", bench_fresh(with_finally, n));
-	}
+	bench_fresh(with_holt, n);
 	return 0;
 }

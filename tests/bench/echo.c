@@ -169,7 +169,7 @@ struct series {
 	const char *name;
 	void (*server)(int lfd);
 	const char *peer;
-	bool gone;                          /* could not be started, as it is not installed */
+	bool gone; /* could not be started, as it is not installed */
 };
 
 static struct series all[] = {
@@ -186,7 +186,7 @@ enum { N_SERIES = sizeof all / sizeof *all };
 
 /* ---- starting and watching them */
 struct shared {
-	uint64_t stops;                     /* at entry and at exit of a system call */
+	uint64_t stops; /* at entry and at exit of a system call */
 	pid_t server;
 };
 
@@ -262,15 +262,15 @@ static int listen_somewhere(struct sockaddr_in *ret)
 	int lfd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	bench_must(lfd >= 0 && bind(lfd, (struct sockaddr *)&a, sizeof a) == 0 && listen(lfd, MOST) == 0 &&
-			   getsockname(lfd, (struct sockaddr *)&a, &len) == 0,
-		   "a listening socket on the loopback");
+			getsockname(lfd, (struct sockaddr *)&a, &len) == 0,
+		"a listening socket on the loopback");
 	*ret = a;
 	return lfd;
 }
 
 /* ---- the client */
 struct client {
-	int epoll, watch;                   /* watch: a pidfd of our child; readable when it has ended */
+	int epoll, watch; /* watch: a pidfd of our child; readable when it has ended */
 	size_t n;
 	int fd[MOST];
 	unsigned got[MOST];
@@ -390,8 +390,11 @@ static bool run_try(struct run *run, struct series *s, size_t connections, bool 
 	if (run_start(run, s, connections, traced))
 		return true;
 	run_stop(run);
-	bench_must(s->peer != NULL, "a server that is built in");
-	s->gone = true;
+	bench_must(s->peer != NULL || traced, "a server that is built in");
+	if (traced)
+		printf("SKIP system calls of %s: it could not be traced\n", s->name);
+	else
+		s->gone = true;
 	return false;
 }
 

@@ -35,8 +35,8 @@ static void connection(uv_stream_t *server, int status)
 	uv_tcp_t *c = malloc(sizeof *c);
 
 	bench_must(status == 0 && c && uv_tcp_init(server->loop, c) == 0 && uv_accept(server, (uv_stream_t *)c) == 0 &&
-			   uv_read_start((uv_stream_t *)c, give_buffer, has_read) == 0,
-		   "a connection of libuv");
+			uv_read_start((uv_stream_t *)c, give_buffer, has_read) == 0,
+		"a connection of libuv");
 }
 
 static void serve(int lfd)
@@ -44,8 +44,9 @@ static void serve(int lfd)
 	uv_loop_t *loop = uv_default_loop();
 	uv_tcp_t server;
 
-	bench_must(uv_tcp_init(loop, &server) == 0 && uv_tcp_open(&server, lfd) == 0 && uv_listen((uv_stream_t *)&server, 1000, connection) == 0,
-		   "a server of libuv");
+	bench_must(uv_tcp_init(loop, &server) == 0 && uv_tcp_open(&server, lfd) == 0 &&
+			uv_listen((uv_stream_t *)&server, 1000, connection) == 0,
+		"a server of libuv");
 	uv_run(loop, UV_RUN_DEFAULT);
 }
 
@@ -69,7 +70,8 @@ static void timers(void)
 	}
 	for (size_t i = 0; i < TIMES_BATCH; i++)
 		uv_timer_init(loop, &timer[i]);
-	TIMES_MEASURE(c, batches, uv_timer_start(&timer[i], never, times_batch[b % TIMES_BATCHES][i] / 1000000, 0), uv_timer_stop(&timer[i]))
+	TIMES_MEASURE(c, batches, uv_timer_start(&timer[i], never, times_batch[b % TIMES_BATCHES][i] / 1000000, 0),
+		uv_timer_stop(&timer[i]))
 	times_tell("libuv", c, batches);
 }
 

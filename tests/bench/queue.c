@@ -16,7 +16,7 @@ static size_t items;
 
 #ifdef BARE
 struct ring {
-	uint64_t mask, first, end;          /* mask: the capacity less one; the others only ever grow */
+	uint64_t mask, first, end; /* mask: the capacity less one; the others only ever grow */
 	struct bare_list getters, putters;
 	uint64_t item[128];
 };

@@ -26,8 +26,13 @@ static uint64_t random_span(void)
 
 #ifdef BARE
 /* The entry holds the time, so that sifting does not touch the sleepers' stacks. */
+struct entry {
+	uint64_t at;
+	struct bare *who;
+};
+
 static struct {
-	struct { uint64_t at; struct bare *who; } *entry;
+	struct entry *entry;
 	size_t used;
 } heap;
 
@@ -100,7 +105,7 @@ static void bare_loop(void)
 			continue;
 		if (heap.entry[0].at != set) {
 			struct itimerspec its = { .it_value = { .tv_sec = (time_t)(heap.entry[0].at / 1000000000),
-								.tv_nsec = (long)(heap.entry[0].at % 1000000000) } };
+							  .tv_nsec = (long)(heap.entry[0].at % 1000000000) } };
 
 			set = heap.entry[0].at;
 			timerfd_settime(timer, TFD_TIMER_ABSTIME, &its, NULL);

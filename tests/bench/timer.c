@@ -53,8 +53,13 @@ struct node {
 	size_t index;
 };
 
+struct entry {
+	uint64_t at;
+	struct node *node;
+};
+
 static struct {
-	struct { uint64_t at; struct node *node; } *entry;
+	struct entry *entry;
 	size_t used;
 } heap;
 
@@ -155,7 +160,8 @@ static int scopes(void *arg)
 
 	for (size_t i = 0; i < times_live_count; i++)
 		holt_scope_begin(&live[i], now + times_live[i], 0);
-	TIMES_MEASURE(job->cost, job->batches, holt_scope_begin(&scope[i], now + times_batch[b % TIMES_BATCHES][i], 0), r = (int)holt_scope_end(&scope[i], r))
+	TIMES_MEASURE(job->cost, job->batches, holt_scope_begin(&scope[i], now + times_batch[b % TIMES_BATCHES][i], 0),
+		r = (int)holt_scope_end(&scope[i], r))
 	for (size_t i = times_live_count; i-- > 0;)
 		r = (int)holt_scope_end(&live[i], r);
 	return r;

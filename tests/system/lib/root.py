@@ -94,7 +94,8 @@ def build(suite, packages, tarball, work, say):
             raise cases.Skip('no %s here' % program)
     uri, keyring = mirror(suite)
     folder = os.path.join(work, suite)
-    argv = ['unshare', '--mount', '--propagation', 'private', 'debootstrap', '--variant=minbase', '--include=' + ','.join(packages)]
+    argv = ['unshare', '--mount', '--propagation', 'private', 'debootstrap', '--variant=minbase',
+            '--include=' + ','.join(packages)]
     argv += ['--keyring=' + keyring] if keyring else []
     say('# making a root of %s; the next run takes it from the cache' % suite)
     log = os.path.join(work, suite + '.log')
@@ -105,8 +106,8 @@ def build(suite, packages, tarball, work, say):
         if rc:
             with open(log) as f:
                 raise cases.Skip('debootstrap of %s ended with %d: %s' % (suite, rc, (f.read().splitlines() or ['?'])[-1]))
-        subprocess.run(['tar', '-C', folder, '-I', 'zstd -q -3 -T2', '--exclude=./var/cache/apt/*', '--exclude=./var/lib/apt/lists/*',
-                        '-cf', tarball + '.new', '.'], check=True)
+        subprocess.run(['tar', '-C', folder, '-I', 'zstd -q -3 -T2', '--exclude=./var/cache/apt/*',
+                        '--exclude=./var/lib/apt/lists/*', '-cf', tarball + '.new', '.'], check=True)
         os.rename(tarball + '.new', tarball)
     finally:
         with contextlib.suppress(FileNotFoundError):
