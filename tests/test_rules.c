@@ -474,3 +474,734 @@ TEST(room_in_a_group_that_was_given_is_used_although_canceled)
 	ck_assert_int_eq(m.next, -ECANCELED);
 	ck_assert_ptr_nonnull(m.task);
 }
+
+/* ---- 3. full reads and writes that were canceled half way say how far they came */
+
+#if __has_include("io/io.h")
+struct half {
+	int fd[2];
+	ssize_t r;
+	int next;
+	char buf[8];
+};
+
+static int reads_full(void *arg)
+{
+	struct half *h = arg;
+
+	h->r = holt_read_full(h->fd[0], h->buf, sizeof h->buf);
+	h->next = holt_yield();
+	return 0;
+}
+
+static int writes_full(void *arg)
+{
+	static char much[4 << 20];
+	struct half *h = arg;
+
+	h->r = holt_write_full(h->fd[0], much, sizeof much);
+	h->next = holt_yield();
+	return 0;
+}
+
+static int cancel_half_way(holt_fn fn, struct half *h)
+{
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, h->fd), 0);
+	ck_assert_int_eq(write(h->fd[1], "abc", 3), 3);
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, fn, h), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	holt_close(h->fd[0]);
+	holt_close(h->fd[1]);
+	return 0;
+}
+
+static int cancel_read_full(void *arg)
+{
+	return cancel_half_way(reads_full, arg);
+}
+
+static int cancel_write_full(void *arg)
+{
+	return cancel_half_way(writes_full, arg);
+}
+
+TEST(read_full_that_was_canceled_after_3_bytes_returns_3)
+{
+	struct half h = { .r = 0 };
+
+	ck_assert_int_eq(run_clean(cancel_read_full, &h), 0);
+	ck_assert_int_eq(h.r, 3);
+	ck_assert_mem_eq(h.buf, "abc", 3);
+	ck_assert_int_eq(h.next, -ECANCELED);
+}
+
+TEST(write_full_that_was_canceled_after_some_bytes_returns_how_many)
+{
+	struct half h = { .r = 0 };
+
+	ck_assert_int_eq(run_clean(cancel_write_full, &h), 0);
+	ck_assert_int_gt(h.r, 0);
+	ck_assert_int_lt(h.r, 4 << 20);
+	ck_assert_int_eq(h.next, -ECANCELED);
+}
+#endif
+
+/* ---- 4. what is handed over goes directly to the first who waits */
+
+struct handed {
+	struct holt_lock lock;
+	struct holt_sem sem;
+	holt_queue *q;
+	holt_task *first;
+	const char *name[2];
+};
+
+static int takes_lock(void *arg)
+{
+	struct handed *h = arg;
+
+	if (holt_lock_acquire(&h->lock) < 0) {
+		note("canceled");
+		return 0;
+	}
+	note(holt_task_name(holt_self()));
+	return holt_lock_release(&h->lock);
+}
+
+static int hand_over_lock(void *arg)
+{
+	struct handed *h = arg;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_lock_acquire(&h->lock), 0);
+	ck_assert_int_eq(holt_spawn(g, takes_lock, h, .name = "a"), 0);
+	ck_assert_int_eq(holt_spawn(g, takes_lock, h, .name = "x", .task = &h->first), 0);
+	ck_assert_int_eq(holt_spawn(g, takes_lock, h, .name = "b"), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_task_cancel(h->first, NULL); /* leaves the list: b moves up */
+	holt_task_unref(h->first);
+	ck_assert_int_eq(holt_lock_release(&h->lock), 0);
+	ck_assert(holt_lock_locked(&h->lock)); /* a has it, before it runs */
+	ck_assert_int_eq(holt_lock_try_acquire(&h->lock), -EBUSY);
+	ck_assert_int_eq(holt_lock_acquire(&h->lock), 0);
+	note("me");
+	ck_assert_int_eq(holt_lock_release(&h->lock), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(lock_is_handed_over_in_the_order_of_waiting_and_nobody_overtakes)
+{
+	struct handed h = { .first = NULL };
+
+	ck_assert_int_eq(run_clean(hand_over_lock, &h), 0);
+	ck_assert_str_eq(trace, "canceled a b me ");
+}
+
+static int takes_permit(void *arg)
+{
+	struct handed *h = arg;
+
+	note(holt_sem_acquire(&h->sem) == 0 ? "got" : "canceled");
+	return 0;
+}
+
+static int hand_over_permit(void *arg)
+{
+	struct handed *h = arg;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, takes_permit, h, .task = &h->first), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_sem_release(&h->sem), 0);
+	ck_assert_int_eq(holt_sem_try_acquire(&h->sem), -EAGAIN); /* it is theirs */
+	holt_task_cancel(h->first, NULL);                          /* too late */
+	holt_task_unref(h->first);
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(waiter_that_was_handed_a_permit_is_past_canceling)
+{
+	struct handed h = { .first = NULL };
+
+	ck_assert_int_eq(run_clean(hand_over_permit, &h), 0);
+	ck_assert_str_eq(trace, "got ");
+	ck_assert_uint_eq(h.sem.count, 0);
+}
+
+static int takes_item(void *arg)
+{
+	struct handed *h = arg;
+	int item = 0;
+
+	if (holt_queue_get(h->q, &item) < 0)
+		note("canceled");
+	else
+		note(item == 1 ? "one" : "two");
+	return 0;
+}
+
+static int hand_over_item(void *arg)
+{
+	struct handed *h = arg;
+	holt_group *g = NULL;
+	int one = 1, two = 2, r;
+
+	ck_assert_int_eq(holt_queue_open(&h->q, sizeof(int), 8), 0);
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, takes_item, h, .task = &h->first), 0);
+	ck_assert_int_eq(holt_spawn(g, takes_item, h), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_queue_put(h->q, &one), 0);
+	holt_task_cancel(h->first, NULL);
+	holt_task_unref(h->first);
+	ck_assert_int_eq(holt_queue_try_get(h->q, &r), -EAGAIN);
+	ck_assert_int_eq(holt_queue_put(h->q, &two), 0);
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	r = holt_group_close(g, 0);
+	holt_queue_close(h->q);
+	return r;
+}
+
+TEST(item_goes_to_the_getter_that_waits_longest_even_if_it_is_canceled_then)
+{
+	struct handed h = { .first = NULL };
+
+	ck_assert_int_eq(run_clean(hand_over_item, &h), 0);
+	ck_assert_str_eq(trace, "one two ");
+}
+
+/* ---- 5. a condition's lock is taken again in a wait that nothing ends */
+
+struct cond {
+	struct holt_lock lock;
+	struct holt_cond cond;
+	int r, next;
+	bool owned;
+	holt_time back;
+};
+
+static int waits_for_condition(void *arg)
+{
+	struct cond *c = arg;
+
+	ck_assert_int_eq(holt_lock_acquire(&c->lock), 0);
+	c->r = holt_cond_wait(&c->cond, &c->lock);
+	c->owned = c->lock.owner == holt_self();
+	c->back = harness_time();
+	c->next = holt_yield();
+	return holt_lock_release(&c->lock);
+}
+
+static int keep_the_lock_past_the_break(void *arg)
+{
+	struct cond *c = arg;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .cleanup = 2 * HOLT_SEC), 0);
+	ck_assert_int_eq(holt_spawn(g, waits_for_condition, c), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_lock_acquire(&c->lock), 0);
+	holt_group_cancel(g, NULL);
+	{
+		struct holt_scope s;
+
+		holt_scope_begin(&s, holt_in(HOLT_HOUR), HOLT_SHIELD); /* we are the opener, so canceled, too */
+		while (harness_time() < 10 * HOLT_SEC && holt_sleep(HOLT_SEC) == 0)
+			;
+		holt_scope_end(&s, 0);
+	}
+	harness_advance(20 * HOLT_SEC); /* the cleanup and all of the rest is over */
+	ck_assert_int_eq(c->r, 99);     /* it still waits for its lock */
+	ck_assert_int_eq(holt_lock_release(&c->lock), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(canceled_condition_waiter_has_its_lock_again_whatever_breaks)
+{
+	struct cond c = { .r = 99 };
+
+	ck_assert_int_eq(run_clean(keep_the_lock_past_the_break, &c), 0);
+	ck_assert_int_eq(c.r, -ECANCELED);
+	ck_assert(c.owned);
+	ck_assert_int_ge(c.back, 20 * HOLT_SEC);
+	ck_assert_int_eq(c.next, -ECANCELED);
+}
+
+static int notify_then_cancel(void *arg)
+{
+	struct cond *c = arg;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, waits_for_condition, c), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_lock_acquire(&c->lock), 0);
+	holt_cond_notify(&c->cond, 1);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(holt_lock_release(&c->lock), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(notified_condition_waiter_returns_0_although_canceled)
+{
+	struct cond c = { .r = 99 };
+
+	ck_assert_int_eq(run_clean(notify_then_cancel, &c), 0);
+	ck_assert_int_eq(c.r, 0);
+	ck_assert(c.owned);
+	ck_assert_int_eq(c.next, -ECANCELED);
+}
+
+/* ---- 6. spawn that returns 0 runs fn exactly once; on an error the caller still owns arg */
+
+static int count_and_yield(void *arg)
+{
+	++*(int *)arg;
+	return holt_yield();
+}
+
+static int spawn_into_canceled(void *arg)
+{
+	int *runs = arg;
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(holt_spawn(g, count_and_yield, runs, .task = &t), 0);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	ck_assert_int_eq(holt_task_result(t), -ECANCELED);
+	holt_task_unref(t);
+	return 0;
+}
+
+TEST(task_spawned_into_a_canceled_group_runs_once_and_its_first_call_is_canceled)
+{
+	int runs = 0;
+
+	ck_assert_int_eq(run_clean(spawn_into_canceled, &runs), 0);
+	ck_assert_int_eq(runs, 1);
+}
+
+static int cancel_before_it_runs(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, count_and_yield, arg, .task = &t), 0);
+	holt_task_cancel(t, NULL);
+	holt_task_cancel(t, NULL);
+	holt_task_unref(t);
+	return holt_group_close(g, 0);
+}
+
+TEST(task_that_is_canceled_before_it_ran_still_runs_once)
+{
+	int runs = 0;
+
+	ck_assert_int_eq(run_clean(cancel_before_it_runs, &runs), 0);
+	ck_assert_int_eq(runs, 1);
+}
+
+/* A canceled spawner: all that may happen to it. *arg counts the runs. */
+static int spawn_while_canceled(void *arg)
+{
+	int *runs = arg;
+	holt_group *open = NULL, *full = NULL;
+	holt_task *t = (holt_task *)1;
+	struct holt_scope s;
+
+	ck_assert_int_eq(holt_group_open(&open, .limit = 2), 0);
+	ck_assert_int_eq(holt_group_open(&full, .limit = 1), 0);
+	ck_assert_int_eq(holt_spawn(full, sleep_a_second, NULL), 0);
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, NULL);
+
+	ck_assert_int_eq(holt_spawn(open, count_and_yield, runs), 0); /* no cancellation point */
+	ck_assert_int_eq(holt_spawn(full, count_and_yield, runs, .task = &t), -ECANCELED);
+	ck_assert_ptr_null(t);
+	t = (holt_task *)1;
+	ck_assert_int_eq(holt_spawn(open, count_and_yield, runs, .task = &t, .until_ready = true), -ECANCELED);
+	ck_assert_ptr_null(t);
+	ck_assert_uint_eq(holt_group_count(open), 1);
+	ck_assert_uint_eq(holt_group_count(full), 1);
+
+	holt_scope_end(&s, 0);
+	ck_assert_int_eq(holt_group_close(full, 0), 0);
+	return holt_group_close(open, 0);
+}
+
+TEST(canceled_spawner_starts_nothing_where_it_had_to_wait_and_all_where_not)
+{
+	int runs = 0;
+
+	ck_assert_int_eq(run_clean(spawn_while_canceled, &runs), 0);
+	ck_assert_int_eq(runs, 1);
+}
+
+struct unready {
+	holt_group *g;
+	holt_task *task;
+	int r, runs;
+};
+
+static int never_ready(void *arg)
+{
+	struct unready *u = arg;
+
+	u->runs++;
+	return holt_sleep(2 * HOLT_SEC);
+}
+
+static int starts_unready(void *arg)
+{
+	struct unready *u = arg;
+
+	u->task = (holt_task *)1;
+	u->r = holt_spawn(u->g, never_ready, u, .task = &u->task, .until_ready = true);
+	return 0;
+}
+
+static int cancel_who_waits_for_ready(void *arg)
+{
+	struct unready *u = arg;
+	holt_group *starters = NULL;
+
+	ck_assert_int_eq(holt_group_open(&u->g), 0);
+	ck_assert_int_eq(holt_group_open(&starters), 0);
+	ck_assert_int_eq(holt_spawn(starters, starts_unready, u), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_group_cancel(starters, NULL);
+	ck_assert_int_eq(holt_group_close(starters, 0), 0);
+	ck_assert_int_eq(u->r, -ECANCELED);
+	ck_assert_ptr_nonnull(u->task); /* it owns arg, and goes on */
+	ck_assert(!holt_task_done(u->task));
+	ck_assert_int_eq(holt_group_wait(u->g), 0);
+	ck_assert_int_eq(holt_task_result(u->task), 0);
+	holt_task_unref(u->task);
+	return holt_group_close(u->g, 0);
+}
+
+TEST(until_ready_that_was_canceled_leaves_the_task_running_and_names_it)
+{
+	struct unready u = { .runs = 0 };
+
+	ck_assert_int_eq(run_clean(cancel_who_waits_for_ready, &u), 0);
+	ck_assert_int_eq(u.runs, 1);
+}
+
+/* ---- 7. a task inherits from its group, not from its spawner */
+
+static const struct holt_local color = { .name = "color" };
+
+struct inherits {
+	holt_group *g;
+	int r;
+	const char *color;
+	holt_time end;
+};
+
+static int sees_scope(void *arg)
+{
+	struct inherits *i = arg;
+
+	i->color = holt_local_get(&color);
+	i->r = holt_sleep(HOLT_MIN);
+	i->end = harness_time();
+	return 0;
+}
+
+static int spawns_elsewhere(void *arg)
+{
+	struct inherits *i = arg;
+	struct holt_scope s;
+	holt_group *own = NULL;
+
+	ck_assert_int_eq(holt_local_set(&color, "red"), 0);
+	ck_assert_int_eq(holt_group_open(&own, .deadline = holt_in(HOLT_SEC)), 0);
+	holt_scope_begin(&s, holt_in(HOLT_SEC), HOLT_SHIELD);
+	ck_assert_int_eq(holt_spawn(i->g, sees_scope, i), 0);
+	ck_assert_int_eq((int)holt_scope_end(&s, holt_sleep(HOLT_HOUR)), -ETIME);
+	return holt_group_close(own, 0);
+}
+
+static int spawn_out_of_a_deadline(void *arg)
+{
+	struct inherits *i = arg;
+	holt_group *spawners = NULL;
+
+	ck_assert_int_eq(holt_group_open(&i->g), 0);
+	ck_assert_int_eq(holt_local_set(&color, "blue"), 0);
+	ck_assert_int_eq(holt_group_open(&spawners), 0);
+	ck_assert_int_eq(holt_spawn(spawners, spawns_elsewhere, i), 0);
+	ck_assert_int_eq(holt_group_close(spawners, 0), 0);
+	return holt_group_close(i->g, 0);
+}
+
+TEST(task_is_not_canceled_by_the_deadline_of_its_spawner)
+{
+	struct inherits i = { .r = 1 };
+
+	ck_assert_int_eq(run_clean(spawn_out_of_a_deadline, &i), 0);
+	ck_assert_int_eq(i.r, 0);
+	ck_assert_uint_eq(i.end, HOLT_MIN);
+	ck_assert_str_eq(i.color, "blue");
+}
+
+static int outside_a_shield(void *arg)
+{
+	struct inherits *i = arg;
+	struct holt_scope shield;
+
+	ck_assert_int_eq(holt_group_open(&i->g), 0);
+	holt_scope_begin(&shield, holt_in(HOLT_HOUR), HOLT_SHIELD);
+	ck_assert_int_eq(holt_spawn(i->g, sees_scope, i), 0); /* its group is outside of the shield, so it is */
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_group_cancel(i->g, NULL);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_scope_end(&shield, 0);
+	return holt_group_close(i->g, 0);
+}
+
+TEST(task_does_not_get_the_shield_of_its_spawner)
+{
+	struct inherits i = { .r = 1 };
+
+	ck_assert_int_eq(run_clean(outside_a_shield, &i), 0);
+	ck_assert_int_eq(i.r, -ECANCELED);
+	ck_assert_uint_eq(i.end, 0);
+}
+
+/* ---- 8. who may spawn when */
+
+static int spawn_in_finally(void *arg, int result)
+{
+	holt_group *g = arg;
+
+	ck_assert_int_eq(result, 0);
+	ck_assert_int_eq(holt_spawn(g, note_it, "never"), -ESHUTDOWN);
+	ck_assert_int_eq(holt_spawn(g, note_it, "never", .background = true), -ESHUTDOWN);
+	ck_assert_int_eq(holt_finally(g, spawn_in_finally, g), -ESHUTDOWN);
+	note("finally");
+	return 0;
+}
+
+static int spawns_while_draining(void *arg)
+{
+	holt_group *g = arg;
+	holt_task *t = NULL;
+
+	ck_assert_int_eq(holt_sleep(HOLT_HOUR), -ECANCELED);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL, .task = &t), 0);
+	ck_assert_int_eq(holt_yield(), -ECANCELED);
+	note("draining");
+	holt_task_unref(t);
+	return 0;
+}
+
+static int spawn_at_each_age(void *arg)
+{
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .grace = HOLT_MIN), 0);
+	ck_assert_int_eq(holt_finally(g, spawn_in_finally, g), 0);
+	ck_assert_int_eq(holt_spawn(g, note_it, "open"), 0);
+	holt_group_stop(g, NULL);
+	ck_assert_int_eq(holt_spawn(g, note_it, "stopping"), 0);
+	ck_assert_int_eq(holt_spawn(g, spawns_while_draining, g), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_group_cancel(g, NULL);
+	return holt_group_close(g, 0);
+}
+
+TEST(spawning_works_until_the_finally_handlers_run)
+{
+	ck_assert_int_eq(run_clean(spawn_at_each_age, NULL), 0);
+	ck_assert_str_eq(trace, "open stopping draining finally ");
+	ck_assert_uint_eq(harness_time(), 0);
+}
+
+/* ---- 9. of deadlines that pass in one turn the outermost visible one takes it */
+
+struct ends {
+	ssize_t inner, outer;
+	int first_call;
+};
+
+static int two_deadlines(void *arg)
+{
+	struct ends *e = arg;
+	struct holt_scope outer, inner;
+
+	holt_scope_begin(&outer, holt_in(2 * HOLT_SEC), 0);
+	holt_scope_begin(&inner, holt_in(HOLT_SEC), 0);
+	e->first_call = holt_yield();
+	harness_advance(5 * HOLT_SEC); /* both pass while somebody computes: the same turn sees them */
+	e->inner = holt_scope_end(&inner, holt_sleep(HOLT_HOUR));
+	e->outer = holt_scope_end(&outer, e->inner);
+	return 0;
+}
+
+TEST(two_deadlines_of_one_turn_go_to_the_outer_scope)
+{
+	struct ends e;
+
+	ck_assert_int_eq(run_clean(two_deadlines, &e), 0);
+	ck_assert_int_eq(e.first_call, 0);
+	ck_assert_int_eq(e.inner, -ECANCELED);
+	ck_assert_int_eq(e.outer, -ETIME);
+	ck_assert_uint_eq(harness_time(), 5 * HOLT_SEC);
+}
+
+static int two_deadlines_apart(void *arg)
+{
+	struct ends *e = arg;
+	struct holt_scope outer, inner;
+
+	holt_scope_begin(&outer, holt_in(2 * HOLT_SEC), 0);
+	holt_scope_begin(&inner, holt_in(HOLT_SEC), 0);
+	e->inner = holt_scope_end(&inner, holt_sleep(HOLT_HOUR));
+	e->outer = holt_scope_end(&outer, holt_sleep(HOLT_HOUR));
+	return 0;
+}
+
+TEST(deadlines_of_different_turns_go_each_to_its_scope)
+{
+	struct ends e;
+
+	ck_assert_int_eq(run_clean(two_deadlines_apart, &e), 0);
+	ck_assert_int_eq(e.inner, -ETIME);
+	ck_assert_int_eq(e.outer, -ETIME);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+}
+
+static int deadline_behind_a_shield(void *arg)
+{
+	struct ends *e = arg;
+	struct holt_scope outer, shield, inner;
+
+	holt_scope_begin(&outer, holt_in(HOLT_SEC), 0);
+	holt_scope_begin(&shield, holt_in(HOLT_HOUR), HOLT_SHIELD);
+	holt_scope_begin(&inner, holt_in(2 * HOLT_SEC), 0);
+	e->inner = holt_scope_end(&inner, holt_sleep(HOLT_MIN)); /* the outer one passed before, but cannot be seen here */
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_scope_end(&shield, 0);
+	e->outer = holt_scope_end(&outer, holt_yield());
+	return 0;
+}
+
+TEST(deadline_inside_a_shield_is_its_own_although_an_outer_one_passed)
+{
+	struct ends e;
+
+	ck_assert_int_eq(run_clean(deadline_behind_a_shield, &e), 0);
+	ck_assert_int_eq(e.inner, -ETIME);
+	ck_assert_int_eq(e.outer, -ETIME);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+}
+
+static int past_deadline(void *arg)
+{
+	struct ends *e = arg;
+	struct holt_sem free_permit = HOLT_SEM_INIT(1);
+	struct holt_scope s;
+
+	(void)arg;
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_scope_begin(&s, holt_now() - 1, 0);
+	e->first_call = holt_sem_acquire(&free_permit);
+	e->inner = holt_scope_end(&s, e->first_call);
+	ck_assert_uint_eq(free_permit.count, 1);
+	holt_scope_begin(&s, 0, 0);
+	e->outer = holt_scope_end(&s, holt_sem_acquire(&free_permit));
+	return 0;
+}
+
+TEST(deadline_in_the_past_fires_at_the_first_blocking_call)
+{
+	struct ends e;
+
+	ck_assert_int_eq(run_clean(past_deadline, &e), 0);
+	ck_assert_int_eq(e.first_call, -ECANCELED);
+	ck_assert_int_eq(e.inner, -ETIME);
+	ck_assert_int_eq(e.outer, -ETIME);
+}
+
+/* ---- 10. the first reason stays */
+
+struct reasons {
+	const char *at[4];
+	unsigned repeats;
+};
+
+static int many_reasons(void *arg)
+{
+	struct reasons *r = arg;
+	struct holt_scope s;
+	holt_group *g = NULL;
+
+	holt_scope_begin(&s, holt_in(HOLT_SEC), 0);
+	r->at[0] = holt_why();
+	holt_scope_cancel(&s, "first");
+	holt_scope_cancel(&s, "second");
+	harness_advance(2 * HOLT_SEC);
+	ck_assert_int_eq(holt_check(), -ECANCELED);
+	ck_assert_str_eq(holt_why(), "first");
+	ck_assert_int_eq((int)holt_scope_end(&s, -ECANCELED), -ECANCELED); /* the deadline came second */
+
+	ck_assert_int_eq(holt_group_open(&g, .grace = HOLT_HOUR, .deadline = holt_in(HOLT_MIN)), 0);
+	holt_group_stop(g, "a stop");
+	holt_group_stop(g, "another");
+	ck_assert_str_eq(holt_why(), "a stop");
+	holt_group_cancel(g, "a cancellation");
+	ck_assert_str_eq(holt_why(), "a stop");
+	r->repeats = ((struct holt__scope *)g)->repeats;
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+
+	holt_scope_begin(&s, holt_in(HOLT_SEC), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_MIN), -ECANCELED);
+	holt_scope_cancel(&s, "after the deadline");
+	ck_assert_str_ne(holt_why(), "after the deadline");
+	ck_assert_int_eq((int)holt_scope_end(&s, -ECANCELED), -ETIME);
+	r->at[1] = holt_why();
+	return 0;
+}
+
+TEST(first_reason_is_never_rewritten_and_repeats_are_counted)
+{
+	struct reasons r;
+
+	ck_assert_int_eq(run_clean(many_reasons, &r), 0);
+	ck_assert_ptr_null(r.at[0]);
+	ck_assert_ptr_null(r.at[1]);
+	ck_assert_uint_eq(r.repeats, 2);
+}
+
+static int changes_its_reason(void *arg)
+{
+	struct holt_scope s;
+	char why[] = "a reason";
+
+	(void)arg;
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, why);
+	memset(why, 'x', sizeof why - 1);
+	ck_assert_str_eq(holt_why(), "a reason");
+	holt_scope_end(&s, 0);
+	return 0;
+}
+
+TEST(reason_is_copied)
+{
+	ck_assert_int_eq(run_clean(changes_its_reason, NULL), 0);
+}

@@ -97,6 +97,12 @@ static void wait_for_wakers(struct holt_loop *loop)
 
 void holt__loop_close(struct holt_loop *loop)
 {
+	while (loop->ends) {
+		struct holt__loop_end *e = loop->ends;
+
+		loop->ends = e->next;
+		e->fn(loop, e);
+	}
 	holt__signals_close(loop);
 	wait_for_wakers(loop);
 	close_internal(loop, &loop->timer_source, &loop->timerfd);
@@ -167,9 +173,21 @@ void holt__loop_detach(struct holt_loop *loop, struct holt__source *s)
 	loop->sources[s->fd] = NULL;
 }
 
-struct holt__source *holt__loop_source(struct holt_loop *loop, int fd)
+int holt__loop_place(struct holt_loop *loop, struct holt__source *s, int fd)
 {
-	return fd >= 0 && (size_t)fd < loop->n_sources ? loop->sources[fd] : NULL;
+	int r = grow_sources(loop, (size_t)fd);
+
+	if (r < 0)
+		return r;
+	s->fd = fd;
+	loop->sources[fd] = s;
+	return 0;
+}
+
+void holt__loop_displace(struct holt_loop *loop, struct holt__source *s)
+{
+	if (holt__loop_source(loop, s->fd) == s)
+		loop->sources[s->fd] = NULL;
 }
 
 static bool news_from_outside(struct holt_loop *loop)

@@ -18,6 +18,7 @@
 #include "base/wheel.h"
 #include "sys/sys.h"
 
+struct holt__ios;
 struct holt__signals;
 
 struct holt__ready {
@@ -29,6 +30,12 @@ struct holt__source {
 	int fd;
 	uint32_t generation; /* of this registration: events of an earlier one with the same number are dropped */
 	void (*fire)(struct holt__source *s, uint32_t events);
+};
+
+/* Something of a floor above that lives as long as the loop: fn frees it, when no task is left. */
+struct holt__loop_end {
+	struct holt__loop_end *next;
+	void (*fn)(struct holt_loop *loop, struct holt__loop_end *e);
 };
 
 /* A call from another thread. */
@@ -58,6 +65,8 @@ struct holt_loop {
 	size_t n_sources;
 	uint32_t generation;
 	struct holt__signals *signals;
+	struct holt__loop_end *ends;  /* newest first */
+	struct holt__ios *ios;        /* the io floor's; NULL until it is used */
 
 	/* touched by other threads and by signal handlers */
 	_Atomic(struct holt__call *) calls;    /* newest first; CLOSED when the loop has ended */
@@ -89,7 +98,14 @@ int holt__loop_attach(struct holt_loop *loop, struct holt__source *s, int fd, ui
 /* epoll_ctl MOD: -ENOENT when the number was closed behind our back. */
 int holt__loop_modify(struct holt_loop *loop, struct holt__source *s, uint32_t events);
 void holt__loop_detach(struct holt_loop *loop, struct holt__source *s); /* before the fd is closed */
-struct holt__source *holt__loop_source(struct holt_loop *loop, int fd); /* NULL: none */
+/* Into and out of the table only: a source that epoll does not watch yet. -ENOMEM. */
+int holt__loop_place(struct holt_loop *loop, struct holt__source *s, int fd);
+void holt__loop_displace(struct holt_loop *loop, struct holt__source *s);
+
+static inline struct holt__source *holt__loop_source(const struct holt_loop *loop, int fd) /* NULL: none */
+{
+	return (size_t)(unsigned)fd < loop->n_sources ? loop->sources[fd] : NULL;
+}
 
 static inline void holt__ready_push(struct holt_loop *loop, struct holt__ready *r)
 {

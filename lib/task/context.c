@@ -34,6 +34,7 @@ void holt__context_init_here(struct holt__context *c)
 #endif
 }
 
+#if defined(HOLT__ASAN) || defined(HOLT__TSAN)
 void holt__context_make(struct holt__context *c, void (*entry)(void), void *low, void *high)
 {
 #ifdef HOLT__ASAN
@@ -48,6 +49,7 @@ void holt__context_make(struct holt__context *c, void (*entry)(void), void *low,
 #endif
 	holt__context_prepare(c, entry, low, high);
 }
+#endif
 
 void holt__context_forget(struct holt__context *c)
 {

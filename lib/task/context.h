@@ -49,9 +49,6 @@ struct holt__context {
 /* The thread's own stack, from which tasks are entered. */
 void holt__context_init_here(struct holt__context *c);
 
-/* Makes c a fresh one: the first switch to it calls entry, which never returns, on the stack [low, high). */
-void holt__context_make(struct holt__context *c, void (*entry)(void), void *low, void *high);
-
 /* What a stack that is about to be given back to the system leaves behind. */
 void holt__context_forget(struct holt__context *c);
 
@@ -63,8 +60,19 @@ void holt__context_entered(struct holt__context *c);
 #endif
 
 /* The two things that each machine does in its own way. Jump returns from->result when somebody switches back. */
-void holt__context_prepare(struct holt__context *c, void (*entry)(void), void *low, void *high);
 int holt__context_jump(struct holt__context *from, struct holt__context *to);
+#ifdef HOLT_CONTEXT_UCONTEXT
+void holt__context_prepare(struct holt__context *c, void (*entry)(void), void *low, void *high);
+#else
+#include "task/context-own.h"
+#endif
+
+/* Makes c a fresh one: the first switch to it calls entry, which never returns, on the stack [low, high). */
+#if defined(HOLT__ASAN) || defined(HOLT__TSAN)
+void holt__context_make(struct holt__context *c, void (*entry)(void), void *low, void *high);
+#else
+#define holt__context_make(c, entry, low, high) holt__context_prepare(c, entry, low, high)
+#endif
 
 #if defined(HOLT__ASAN) || defined(HOLT__TSAN)
 int holt__context_switch(struct holt__context *from, struct holt__context *to);

@@ -19,8 +19,6 @@
 #include "base/options.h"
 #include "task/task.h"
 
-#define CLEANUP_DEFAULT (10 * HOLT_SEC)
-
 holt_group *holt__group_parent(const holt_group *g)
 {
 	return g->scope.task ? g->scope.task->group : NULL;
@@ -46,7 +44,7 @@ static holt_time cleanup_of(const holt_group *g)
 		if (g->cleanup)
 			least = holt__time_min(least, g->cleanup);
 		else if (!g->scope.task)
-			least = holt__time_min(least, CLEANUP_DEFAULT);
+			least = holt__time_min(least, HOLT__CLEANUP_DEFAULT);
 	}
 	return least;
 }
@@ -218,10 +216,8 @@ static void keep_ended(holt_group *g, holt_task *t)
 
 void holt__group_became_idle(holt_group *g)
 {
-	if (g->idle.head)
-		holt__wake_all(&g->idle, 0);
-	if (holt__unlikely(g->next_waiters.head != NULL))
-		holt__wake_all(&g->next_waiters, -ENOENT);
+	holt__wake_all(&g->idle, 0);
+	holt__wake_all(&g->next_waiters, -ENOENT);
 	if (g->phase != HOLT__CLOSING)
 		return;
 	if (g->first)
@@ -254,16 +250,11 @@ void holt__group_member_handed_on(holt_group *g, holt_task *t)
 		holt_task_unref(t);
 }
 
-int holt__group_reserve(holt_group *g)
+int holt__group_reserve_slowly(holt_group *g)
 {
 	holt_task *t;
-	int r;
+	int r = holt__enter(&t);
 
-	if (holt__likely(g->limit == 0 || (g->count < g->limit && !g->room.head))) {
-		g->count++;
-		return 0;
-	}
-	r = holt__enter(&t);
 	if (r < 0)
 		return r;
 	if (holt__task_inside(t, g))
@@ -274,7 +265,7 @@ int holt__group_reserve(holt_group *g)
 void holt__group_unreserve(holt_group *g)
 {
 	free_place(g);
-	if (g->count == 0 && holt__group_is_watched(g))
+	if (g->count == 0)
 		holt__group_became_idle(g);
 }
 

@@ -219,7 +219,7 @@ int holt_spawn_with(holt_group *g, holt_fn fn, void *arg, const struct holt_task
 		if (r < 0)
 			return r;
 	}
-	if (holt__unlikely(o->copy > stacks->size / 2))
+	if (holt__unlikely(o->copy > 0 && o->copy > stacks->size / 2))
 		return -EINVAL;
 	if (holt__unlikely(o->until_ready)) {
 		r = holt__enter(&self);

@@ -111,6 +111,8 @@ struct holt_task {
 	holt_time since;                /* of its state */
 };
 
+#define HOLT__CLEANUP_DEFAULT (10 * HOLT_SEC)   /* of a root that does not say */
+
 enum holt__phase { HOLT__OPEN, HOLT__CLOSING, HOLT__FINISHING }; /* FINISHING: finally handlers run */
 
 struct holt__finally {
@@ -400,7 +402,7 @@ void holt__group_init(holt_group *g, struct holt__sched *s, const struct holt_gr
 void holt__group_member_result(holt_group *g, holt_task *t);
 void holt__group_member_handed_on(holt_group *g, holt_task *t);
 void holt__group_became_idle(holt_group *g);
-int holt__group_reserve(holt_group *g);                     /* a place below the limit; suspends for it */
+int holt__group_reserve_slowly(holt_group *g);
 void holt__group_unreserve(holt_group *g);
 void holt__group_level_rose(holt_group *g, enum holt__level before);
 bool holt__group_zero_grace(const holt_group *g);
@@ -440,15 +442,20 @@ static inline void holt__stack_put(holt_task *t)
 	s->n_warm++;
 }
 
+/* A place below the limit; suspends for it. */
+static inline int holt__group_reserve(holt_group *g)
+{
+	if (holt__likely(g->limit == 0 || (g->count < g->limit && !g->room.head))) {
+		g->count++;
+		return 0;
+	}
+	return holt__group_reserve_slowly(g);
+}
+
 static inline void holt__task_drop(holt_task *t)
 {
 	if (--t->refs == 0)
 		holt__stack_put(t);
-}
-
-static inline bool holt__group_is_watched(const holt_group *g)
-{
-	return g->idle.head || g->next_waiters.head || g->phase == HOLT__CLOSING;
 }
 
 /* Takes the run's reference. Inline for the way that most go: success, in a group that keeps nothing. */
@@ -472,7 +479,10 @@ static inline void holt__group_member_ended(holt_group *g, holt_task *t)
 		g->count--;
 		holt__task_drop(t);
 	}
-	if (g->count == 0 && holt__group_is_watched(g))
+	if (g->count > 0)
+		return;
+	holt__wake_all(&g->idle, 0);
+	if (holt__unlikely(g->next_waiters.head || g->phase == HOLT__CLOSING))
 		holt__group_became_idle(g);
 }
 
