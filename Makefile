@@ -60,7 +60,7 @@ CHECK_CFLAGS   = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS     = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
 
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
-DEFINES   := -D_GNU_SOURCE $(if $(SWITCH),,-DHOLT_CONTEXT_UCONTEXT)
+DEFINES   := -D_GNU_SOURCE= $(if $(SWITCH),,-DHOLT_CONTEXT_UCONTEXT)
 INCLUDES  := -Ilib -Ilib/include
 COMPILE    = $(CC) -std=gnu11 $(WARN) -pthread -fPIC -fvisibility=hidden $(DEFINES) $(INCLUDES) $(SYSTEMD_CFLAGS) \
 	$(CPPFLAGS) $(SAN_FLAGS) $(CFLAGS)
@@ -164,8 +164,10 @@ $(BUILD)/sources: FORCE
 $(BUILD)/paths: FORCE
 	$(call remember,$(PREFIX) $(LIBDIR) $(VERSION))
 
+# A task's argument is a void pointer, to which users, and tests, will pass a literal. Rows of a test's table may be short.
 # (private: else the flags file, made on the way to a test, would be said to have changed)
-$(BUILD)/obj/tests/%.o: private EXTRA = -Itests $(CHECK_CFLAGS)
+$(BUILD)/obj/tests/%.o: private EXTRA = -Wno-write-strings -Wno-missing-field-initializers -Itests $(CHECK_CFLAGS)
+$(BUILD)/obj/lib/examples/%.o: private EXTRA = -Wno-write-strings
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
@@ -213,7 +215,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libholt.a
 	$Qpeer=$(patsubst peer_%,%,$(filter peer_%,$*)); rm -f $@; \
 	if [ -n "$$peer" ] && ! $(PKG_CONFIG) --exists $$peer; then \
 		printf '#!/bin/sh\necho "SKIP $*: $$peer is not installed"\nexit 77\n' >$@ && chmod +x $@; exit; fi; \
-	$(if $Q,echo "CC   $<";) $(COMPILE) -O2 -Itests/bench $${peer:+$$($(PKG_CONFIG) --cflags $$peer)} $(LDFLAGS) -MMD -MP -MF $@.d \
+	$(if $Q,echo "CC   $<";) $(COMPILE) -O2 -Wno-write-strings -Itests/bench $${peer:+$$($(PKG_CONFIG) --cflags $$peer)} $(LDFLAGS) -MMD -MP -MF $@.d \
 		-o $@ $< $(BUILD)/libholt.a $(SYSTEMD_LIBS) $${peer:+$$($(PKG_CONFIG) --libs $$peer)} -lm
 
 # In one call with deps, everything else waits for it.

@@ -14,7 +14,7 @@ set -eu
 need_apt="gcc g++ make pkg-config libc6-dev libsystemd-dev check"
 want_apt="clang clang-format clang-tidy mandoc shellcheck valgrind gdb python3 tmux strace jq socat git \
 	systemd systemd-container debootstrap dbus zstd qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
-	libuv1-dev libevent-dev"
+	libuv1-dev libevent-dev libst-dev"
 arm64_apt="qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross libsystemd-dev:arm64 check:arm64"
 
 need_dnf="gcc gcc-c++ make pkgconf-pkg-config glibc-devel systemd-devel check-devel diffutils findutils"

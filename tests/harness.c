@@ -26,7 +26,7 @@ struct holt__sys harness_sys;
 static _Atomic holt_time clock_now;
 static bool real_clock;
 static __thread holt_time armed = HOLT_NEVER; /* this thread's loop would wake then */
-static struct event events[EVENTS_MAX];        /* in order of time */
+static struct event events[EVENTS_MAX];       /* in order of time */
 static size_t n_events;
 
 static holt_time virtual_now(void)
@@ -79,6 +79,8 @@ static int virtual_epoll_wait(int epfd, struct epoll_event *e, int n, int timeou
 	if (until == HOLT_NEVER)
 		return holt__sys_linux.epoll_wait(epfd, e, n, -1);
 	set_clock(until);
+	if (armed <= until)
+		armed = HOLT_NEVER; /* one shot */
 	return 0;
 }
 
@@ -180,17 +182,6 @@ void harness_keep(size_t n)
 
 /* ---- the log */
 
-void __attribute__((weak)) holt_log_sink(void (*sink)(void *, int, const char *, const struct holt_field *, size_t), void *arg)
-{
-	(void)sink; /* until lib/sys/log.c brings it */
-	(void)arg;
-}
-
-size_t __attribute__((weak)) holt_task_count(void)
-{
-	return holt__here && holt__here->running ? holt__here->n_tasks : 0;
-}
-
 static char log_text[LOG_MAX];
 static size_t log_len;
 static atomic_flag log_lock = ATOMIC_FLAG_INIT;
@@ -232,6 +223,20 @@ size_t harness_count(const char *text, const char *part)
 	for (const char *p = text; (p = strstr(p, part)); p += strlen(part))
 		n++;
 	return n;
+}
+
+void harness_same(const char *got, const char *expected)
+{
+	size_t line = 1, start = 0, i = 0;
+
+	for (; got[i] && got[i] == expected[i]; i++) {
+		if (got[i] == '\n') {
+			line++;
+			start = i + 1;
+		}
+	}
+	ck_assert_msg(got[i] == expected[i], "line %zu is:\n%.*s\nand should be:\n%.*s", line, (int)strcspn(got + start, "\n"),
+		got + start, (int)strcspn(expected + start, "\n"), expected + start);
 }
 
 /* ---- running */
@@ -331,7 +336,8 @@ static void after(void)
 	output = NULL;
 	ck_assert_msg(harness_fds() == fds_before, "began with %zu descriptors, ended with %zu", fds_before, harness_fds());
 	ck_assert_uint_eq(holt_task_count(), 0);
-	ck_assert_msg(harness_live() == expected, "%zu allocations were not given back; logged:\n%s", harness_live() - expected, log_text);
+	ck_assert_msg(harness_live() == expected, "%zu allocations were not given back; logged:\n%s", harness_live() - expected,
+		log_text);
 }
 
 /* ---- the suite */

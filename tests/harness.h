@@ -56,8 +56,8 @@
 /* ---- tests: each is a claim, and adds itself to the suite in the order of the file */
 
 #define TEST(claim) HARNESS__TEST(claim, 0, 0, 0, 1)
-#define TEST_SIGNAL(claim, sig) HARNESS__TEST(claim, sig, 0, 0, 1)         /* passes when the signal ends it */
-#define TEST_EXIT(claim, status) HARNESS__TEST(claim, 0, status, 0, 1)     /* passes when it exits with the status */
+#define TEST_SIGNAL(claim, sig) HARNESS__TEST(claim, sig, 0, 0, 1)          /* passes when the signal ends it */
+#define TEST_EXIT(claim, status) HARNESS__TEST(claim, 0, status, 0, 1)      /* passes when it exits with the status */
 #define TEST_LOOP(claim, start, end) HARNESS__TEST(claim, 0, 0, start, end) /* once for each _i from start, below end */
 
 /* For a test that cannot run here: counted as skipped, with its reason. */
@@ -95,9 +95,9 @@ const char *harness_output(void);
 
 #define HARNESS_EPOCH (1000 * HOLT_SEC)
 
-void harness_real_clock(void);           /* for the rest of the test; before a loop runs */
-holt_time harness_time(void);            /* since the beginning of the test */
-void harness_advance(holt_time span);    /* time passes here and now, as if somebody had computed so long */
+void harness_real_clock(void);        /* for the rest of the test; before a loop runs */
+holt_time harness_time(void);         /* since the beginning of the test */
+void harness_advance(holt_time span); /* time passes here and now, as if somebody had computed so long */
 /* fn is called at a point counted from the beginning, from inside the loop's wait, outside of tasks. At most 32. */
 void harness_at(holt_time point, void (*fn)(void *arg), void *arg);
 
@@ -108,15 +108,17 @@ extern struct holt__sys harness_sys;
 
 /* Lets the n-th allocation from now fail, once; 1: the next, 0: none. */
 void harness_fail_alloc(uint64_t n);
-uint64_t harness_allocs(void);           /* made since the last harness_fail_alloc, or the beginning */
-bool harness_alloc_failed(void);         /* the one that should fail has been reached */
-size_t harness_live(void);               /* allocations that were not given back */
-void harness_keep(size_t n);             /* so many of them are for the life of the process: no leak */
+uint64_t harness_allocs(void);   /* made since the last harness_fail_alloc, or the beginning */
+bool harness_alloc_failed(void); /* the one that should fail has been reached */
+size_t harness_live(void);       /* allocations that were not given back */
+void harness_keep(size_t n);     /* so many of them are for the life of the process: no leak */
 
 /* ---- looking */
 
-size_t harness_fds(void);                /* open descriptors of this process */
-const char *harness_log(void);           /* all that was logged, a line each: "<4>message" */
-bool harness_logged(const char *part);   /* a line of the log contains it */
+size_t harness_fds(void);                                 /* open descriptors of this process */
+const char *harness_log(void);                            /* all that was logged, a line each: "<4>message" */
+bool harness_logged(const char *part);                    /* a line of the log contains it */
 size_t harness_count(const char *text, const char *part); /* how often part occurs in it */
 void harness_log_clear(void);
+/* As ck_assert_str_eq, for texts of many lines: a difference is told by its first line. */
+void harness_same(const char *got, const char *expected);

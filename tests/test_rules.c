@@ -16,6 +16,7 @@
 #include "task/task.h"
 
 #define NUMBER(n) ((void *)(intptr_t)(n))
+#define WORD(text) ((void *)(text)) /* as an argument: -Wwrite-strings makes it const */
 
 /* ---- what the tests are made of */
 
@@ -57,14 +58,6 @@ static int sleep_long(void *arg)
 	return holt_sleep(10 * HOLT_HOUR);
 }
 
-/* *arg is what the sleep returned. */
-static int sleep_into(void *arg)
-{
-	int *r = arg;
-
-	return *r = holt_sleep(10 * HOLT_HOUR);
-}
-
 /* Holds off cancellation for a long time. */
 static int shielded(void *arg)
 {
@@ -75,13 +68,6 @@ static int shielded(void *arg)
 	holt_scope_begin(&s, holt_in(10 * HOLT_HOUR), HOLT_SHIELD);
 	r = holt_sleep(5 * HOLT_HOUR);
 	return (int)holt_scope_end(&s, r);
-}
-
-static int time_of_finally(void *at, int result)
-{
-	(void)result;
-	*(holt_time *)at = harness_time();
-	return 0;
 }
 
 /* ---- 1. canceled? then nothing happens; else try; else wait */
@@ -926,7 +912,7 @@ static int spawns_elsewhere(void *arg)
 	struct holt_scope s;
 	holt_group *own = NULL;
 
-	ck_assert_int_eq(holt_local_set(&color, "red"), 0);
+	ck_assert_int_eq(holt_local_set(&color, WORD("red")), 0);
 	ck_assert_int_eq(holt_group_open(&own, .deadline = holt_in(HOLT_SEC)), 0);
 	holt_scope_begin(&s, holt_in(HOLT_SEC), HOLT_SHIELD);
 	ck_assert_int_eq(holt_spawn(i->g, sees_scope, i), 0);
@@ -940,7 +926,7 @@ static int spawn_out_of_a_deadline(void *arg)
 	holt_group *spawners = NULL;
 
 	ck_assert_int_eq(holt_group_open(&i->g), 0);
-	ck_assert_int_eq(holt_local_set(&color, "blue"), 0);
+	ck_assert_int_eq(holt_local_set(&color, WORD("blue")), 0);
 	ck_assert_int_eq(holt_group_open(&spawners), 0);
 	ck_assert_int_eq(holt_spawn(spawners, spawns_elsewhere, i), 0);
 	ck_assert_int_eq(holt_group_close(spawners, 0), 0);
@@ -988,8 +974,8 @@ static int spawn_in_finally(void *arg, int result)
 	holt_group *g = arg;
 
 	ck_assert_int_eq(result, 0);
-	ck_assert_int_eq(holt_spawn(g, note_it, "never"), -ESHUTDOWN);
-	ck_assert_int_eq(holt_spawn(g, note_it, "never", .background = true), -ESHUTDOWN);
+	ck_assert_int_eq(holt_spawn(g, note_it, WORD("never")), -ESHUTDOWN);
+	ck_assert_int_eq(holt_spawn(g, note_it, WORD("never"), .background = true), -ESHUTDOWN);
 	ck_assert_int_eq(holt_finally(g, spawn_in_finally, g), -ESHUTDOWN);
 	note("finally");
 	return 0;
@@ -1015,9 +1001,9 @@ static int spawn_at_each_age(void *arg)
 	(void)arg;
 	ck_assert_int_eq(holt_group_open(&g, .grace = HOLT_MIN), 0);
 	ck_assert_int_eq(holt_finally(g, spawn_in_finally, g), 0);
-	ck_assert_int_eq(holt_spawn(g, note_it, "open"), 0);
+	ck_assert_int_eq(holt_spawn(g, note_it, WORD("open")), 0);
 	holt_group_stop(g, NULL);
-	ck_assert_int_eq(holt_spawn(g, note_it, "stopping"), 0);
+	ck_assert_int_eq(holt_spawn(g, note_it, WORD("stopping")), 0);
 	ck_assert_int_eq(holt_spawn(g, spawns_while_draining, g), 0);
 	ck_assert_int_eq(holt_yield(), 0);
 	holt_group_cancel(g, NULL);
@@ -1204,4 +1190,1006 @@ static int changes_its_reason(void *arg)
 TEST(reason_is_copied)
 {
 	ck_assert_int_eq(run_clean(changes_its_reason, NULL), 0);
+}
+
+/* ---- 11. a shield holds off what comes from outside, until it ends or breaks */
+
+struct shield {
+	int inside, check_inside, after, end;
+	bool stopping;
+	char why[32];
+	holt_time back;
+};
+
+static int works_in_a_shield(void *arg)
+{
+	struct shield *h = arg;
+	struct holt_scope s;
+
+	holt_scope_begin(&s, holt_in(HOLT_HOUR), HOLT_SHIELD);
+	h->inside = holt_sleep(2 * HOLT_SEC);
+	h->check_inside = holt_check();
+	h->stopping = holt_stopping();
+	snprintf(h->why, sizeof h->why, "%s", holt_why() ? holt_why() : "");
+	h->end = (int)holt_scope_end(&s, 7);
+	h->after = holt_yield();
+	h->back = harness_time();
+	return 0;
+}
+
+static int cancel_a_shield(void *arg)
+{
+	holt_group *g = NULL;
+	struct holt_scope own;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, works_in_a_shield, arg), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_group_cancel(g, "enough");
+	holt_scope_begin(&own, HOLT_NEVER, 0);
+	ck_assert_int_eq((int)holt_scope_end(&own, holt_yield()), -ECANCELED);
+	return holt_group_close(g, 0);
+}
+
+static int stop_a_shield(void *arg)
+{
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .grace = HOLT_NOW), 0);
+	ck_assert_int_eq(holt_spawn(g, works_in_a_shield, arg), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_group_stop(g, "enough");
+	return holt_group_close(g, 0);
+}
+
+TEST_LOOP(stop_and_cancellation_are_latched_by_a_shield_and_seen_at_its_end, 0, 2)
+{
+	struct shield h = { .inside = 1 };
+
+	ck_assert_int_eq(run_clean(_i ? stop_a_shield : cancel_a_shield, &h), 0);
+	ck_assert_int_eq(h.inside, 0);
+	ck_assert_int_eq(h.check_inside, 0);
+	ck_assert(h.stopping); /* these two look through it */
+	ck_assert_str_eq(h.why, "enough");
+	ck_assert_int_eq(h.end, 7);
+	ck_assert_int_eq(h.after, -ECANCELED);
+	ck_assert_uint_eq(h.back, 2 * HOLT_SEC);
+}
+
+struct broken {
+	int sleep, end;
+	holt_time at;
+};
+
+static int three_shields_deep(void *arg)
+{
+	struct broken *b = arg;
+	struct holt_scope s[3];
+	int r;
+
+	for (int i = 0; i < 3; i++)
+		holt_scope_begin(&s[i], holt_in(HOLT_HOUR), HOLT_SHIELD);
+	r = b->sleep = holt_sleep(30 * HOLT_MIN);
+	b->at = harness_time();
+	for (int i = 3; i-- > 0;)
+		r = (int)holt_scope_end(&s[i], r);
+	return b->end = r;
+}
+
+/* The group that is canceled is further out, and its cleanup is not the inner one's. */
+static int opens_a_group_of_its_own(void *arg)
+{
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .cleanup = HOLT_HOUR), 0);
+	ck_assert_int_eq(holt_spawn(g, three_shields_deep, arg), 0);
+	return holt_group_close(g, 0);
+}
+
+static int break_shields(void *arg)
+{
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .cleanup = 8 * HOLT_SEC), 0);
+	ck_assert_int_eq(holt_spawn(g, opens_a_group_of_its_own, arg), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_group_cancel(g, NULL);
+	return holt_group_close(g, 0);
+}
+
+TEST(shields_at_any_depth_break_at_half_of_the_cleanup_of_a_group_around_them)
+{
+	struct broken b = { .sleep = 1 };
+
+	ck_assert_int_eq(run_clean(break_shields, &b), 0);
+	ck_assert_int_eq(b.sleep, -ECANCELED);
+	ck_assert_int_eq(b.end, -ECANCELED);
+	ck_assert_uint_eq(b.at, 5 * HOLT_SEC);
+}
+
+static int own_deadline_of_a_shield(void *arg)
+{
+	struct holt_scope outer, shield;
+	ssize_t *r = arg;
+
+	holt_scope_begin(&outer, HOLT_NEVER, 0);
+	holt_scope_begin(&shield, holt_in(HOLT_SEC), HOLT_SHIELD);
+	holt_scope_cancel(&outer, NULL);
+	r[0] = holt_scope_end(&shield, holt_sleep(HOLT_MIN));
+	r[1] = holt_scope_end(&outer, holt_yield());
+	return 0;
+}
+
+TEST(shield_that_ran_out_says_so_although_something_is_latched)
+{
+	ssize_t r[2];
+
+	ck_assert_int_eq(run_clean(own_deadline_of_a_shield, r), 0);
+	ck_assert_int_eq(r[0], -ETIME);
+	ck_assert_int_eq(r[1], -ECANCELED);
+}
+
+static int failure_inside_a_shield(void *arg)
+{
+	struct holt_scope shield;
+	holt_group *g = NULL;
+	int r;
+
+	(void)arg;
+	holt_scope_begin(&shield, holt_in(HOLT_HOUR), HOLT_SHIELD);
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, give, NUMBER(-EIO)), 0);
+	r = holt_sleep(HOLT_MIN);
+	ck_assert_int_eq(r, -ECANCELED);
+	r = holt_group_close(g, r);
+	return (int)holt_scope_end(&shield, r);
+}
+
+TEST(failure_in_a_group_inside_a_shield_is_seen_in_there)
+{
+	ck_assert_int_eq(run_clean(failure_inside_a_shield, NULL), -EIO);
+	ck_assert_uint_eq(harness_time(), 0);
+}
+
+static int shield_for_ever(void *arg)
+{
+	struct holt_scope s;
+
+	(void)arg;
+	holt_scope_begin(&s, HOLT_NEVER, HOLT_SHIELD);
+	return 0;
+}
+
+static int run_shield_for_ever(void *arg)
+{
+	return holt_run(shield_for_ever, arg);
+}
+
+TEST(shield_without_a_finite_deadline_aborts_with_a_sentence)
+{
+	int status = harness_child(run_shield_for_ever, NULL);
+
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	ck_assert_ptr_nonnull(strstr(harness_output(), "a shield needs a finite deadline"));
+}
+
+/* ---- 12. finally handlers run newest first, each once, after every task, shielded, in bounded time */
+
+struct handled {
+	holt_task *opener;
+	int result[4], sleep[4], n;
+	holt_time begin[4], end[4];
+	holt_group *g;
+};
+
+static int note_newest_first(void *arg, int result)
+{
+	struct handled *h = arg;
+
+	ck_assert_ptr_eq(holt_self(), h->opener);
+	ck_assert_uint_eq(holt_group_count(h->g), 0);
+	h->result[h->n] = result;
+	h->begin[h->n] = harness_time();
+	h->sleep[h->n] = holt_sleep(HOLT_SEC);
+	h->end[h->n] = harness_time();
+	note(h->n == 0 ? "first" : h->n == 1 ? "second" : "third");
+	return h->n++ == 1 ? -EBADMSG : 0;
+}
+
+static int ends_late(void *arg)
+{
+	int r;
+
+	(void)arg;
+	r = shielded(NULL);
+	note("member");
+	return r;
+}
+
+static int three_handlers(void *arg)
+{
+	struct handled *h = arg;
+
+	h->opener = holt_self();
+	ck_assert_int_eq(holt_group_open(&h->g, .name = "g", .cleanup = 10 * HOLT_SEC), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(holt_finally(h->g, note_newest_first, h), 0);
+	ck_assert_int_eq(holt_spawn(h->g, ends_late, NULL), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	return holt_group_close(h->g, -EIO);
+}
+
+TEST(finally_handlers_run_after_every_task_shielded_with_the_result_of_the_group)
+{
+	struct handled h = { .n = 0 };
+
+	ck_assert_int_eq(run_clean(three_handlers, &h), -EIO);
+	ck_assert_int_eq(h.n, 3);
+	ck_assert_str_eq(trace, "member first second third ");
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(h.result[i], -EIO);
+		ck_assert_int_eq(h.sleep[i], 0);
+		ck_assert_uint_eq(h.begin[i], (5 + (holt_time)i) * HOLT_SEC); /* members' shields broke at half */
+	}
+}
+
+static int note_word(void *word, int result)
+{
+	(void)result;
+	note(word);
+	return 0;
+}
+
+static int order_of_handlers(void *arg)
+{
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_finally(g, note_word, WORD("oldest")), 0);
+	ck_assert_int_eq(holt_finally(g, note_word, WORD("middle")), 0);
+	ck_assert_int_eq(holt_finally(g, note_word, WORD("newest")), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(finally_handlers_run_newest_first_each_exactly_once)
+{
+	ck_assert_int_eq(run_clean(order_of_handlers, NULL), 0);
+	ck_assert_str_eq(trace, "newest middle oldest ");
+}
+
+static int sleeps_too_long(void *arg, int result)
+{
+	struct handled *h = arg;
+
+	(void)result;
+	h->begin[h->n] = harness_time();
+	h->sleep[h->n] = holt_sleep(HOLT_HOUR);
+	h->result[h->n] = holt_yield();
+	h->end[h->n] = harness_time();
+	h->n++;
+	return 0;
+}
+
+static int overrunning_handlers(void *arg)
+{
+	struct handled *h = arg;
+
+	ck_assert_int_eq(holt_group_open(&h->g, .name = "slow", .cleanup = 4 * HOLT_SEC), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(holt_finally(h->g, sleeps_too_long, h), 0);
+	ck_assert_int_eq(holt_spawn(h->g, shielded, NULL), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_group_cancel(h->g, NULL);
+	return holt_group_close(h->g, 0);
+}
+
+TEST(handler_that_overruns_is_ended_and_the_later_ones_still_run_canceled)
+{
+	struct handled h = { .n = 0 };
+
+	ck_assert_int_eq(run_clean(overrunning_handlers, &h), 0);
+	ck_assert_int_eq(h.n, 3);
+	ck_assert_uint_eq(h.begin[0], 2 * HOLT_SEC); /* members' shields broke at half */
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(h.sleep[i], -ECANCELED);
+		ck_assert_int_eq(h.result[i], -ECANCELED);
+		ck_assert_uint_eq(h.end[i], 4 * HOLT_SEC);
+	}
+}
+
+TEST(handler_that_overran_is_named_in_the_log)
+{
+	struct handled h = { .n = 0 };
+
+	ck_assert_int_eq(run_clean(overrunning_handlers, &h), 0);
+	ck_assert_uint_eq(harness_count(harness_log(), "took longer than the cleanup allows"), 1);
+	ck_assert(harness_logged("slow: finally handler 1 ("));
+}
+
+TEST(handler_that_failed_is_named_in_the_log_and_the_others_run)
+{
+	struct handled h = { .n = 0 };
+
+	ck_assert_int_eq(run_clean(three_handlers, &h), -EIO);
+	ck_assert_int_eq(h.n, 3);
+	ck_assert(harness_logged("g: finally handler 2 ("));
+	ck_assert_uint_eq(harness_count(harness_log(), strerror(EBADMSG)), 1);
+	ck_assert_uint_eq(harness_count(harness_log(), "finally handler"), 1);
+}
+
+static int handler_of_a_group_that_was_not_canceled(void *arg)
+{
+	struct handled *h = arg;
+
+	ck_assert_int_eq(holt_group_open(&h->g, .cleanup = 4 * HOLT_SEC), 0);
+	ck_assert_int_eq(holt_finally(h->g, sleeps_too_long, h), 0);
+	ck_assert_int_eq(holt_spawn(h->g, sleep_a_second, NULL), 0);
+	return holt_group_close(h->g, 0);
+}
+
+TEST(handlers_of_a_group_that_ended_well_have_its_cleanup_from_their_beginning)
+{
+	struct handled h = { .n = 0 };
+
+	ck_assert_int_eq(run_clean(handler_of_a_group_that_was_not_canceled, &h), 0);
+	ck_assert_int_eq(h.sleep[0], -ECANCELED);
+	ck_assert_uint_eq(h.begin[0], HOLT_SEC);
+	ck_assert_uint_eq(h.end[0], 5 * HOLT_SEC);
+}
+
+static int inner_group_with_a_handler(void *arg)
+{
+	struct handled *h = arg;
+
+	ck_assert_int_eq(holt_group_open(&h->g, .cleanup = HOLT_HOUR), 0);
+	ck_assert_int_eq(holt_finally(h->g, sleeps_too_long, h), 0);
+	return holt_group_close(h->g, holt_sleep(HOLT_HOUR));
+}
+
+static int handler_below_a_canceled_parent(void *arg)
+{
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .cleanup = 6 * HOLT_SEC), 0);
+	ck_assert_int_eq(holt_spawn(g, inner_group_with_a_handler, arg), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_group_cancel(g, NULL);
+	return holt_group_close(g, 0);
+}
+
+TEST(handlers_have_at_most_what_is_left_of_the_cleanup_of_the_parent)
+{
+	struct handled h = { .n = 0 };
+
+	ck_assert_int_eq(run_clean(handler_below_a_canceled_parent, &h), 0);
+	ck_assert_int_eq(h.sleep[0], -ECANCELED);
+	ck_assert_uint_eq(h.begin[0], HOLT_SEC);
+	ck_assert_uint_eq(h.end[0], 7 * HOLT_SEC);
+}
+
+static int does_all_that_it_may(void *arg, int result)
+{
+	struct holt_call calls[2] = { { .fn = sleep_a_second }, { .fn = give, .arg = NUMBER(2) } };
+	struct holt_scope s;
+	holt_group *g = NULL;
+
+	(void)arg;
+	(void)result;
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, sleep_long, NULL), -ETIME);
+	ck_assert_int_eq(holt_gather(calls, 2, HOLT_ALL), 0);
+	ck_assert_int_eq(holt_group_open(&g, .name = "inner"), 0);
+	ck_assert_int_eq(holt_finally(g, note_word, WORD("inner-finally")), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, NULL);
+	ck_assert_int_eq((int)holt_scope_end(&s, holt_yield()), -ECANCELED);
+	holt_task_cancel(holt_self(), NULL); /* oneself: from outside of the handlers' shield */
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	note("done");
+	return 0;
+}
+
+static int busy_handler(void *arg)
+{
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_finally(g, does_all_that_it_may, NULL), 0);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	return holt_yield();
+}
+
+TEST(handler_may_open_groups_spawn_time_out_and_cancel)
+{
+	ck_assert_int_eq(run_clean(busy_handler, NULL), -ECANCELED);
+	ck_assert_str_eq(trace, "inner-finally done ");
+	ck_assert_uint_eq(harness_time(), 4 * HOLT_SEC);
+}
+
+/* ---- 13. escalation only rises: run, stop, cancel, break, exit */
+
+static holt_time times[8];
+
+static int until_stopped(void *arg)
+{
+	struct holt_scope s;
+	int r;
+
+	(void)arg;
+	holt_scope_begin(&s, HOLT_NEVER, HOLT_ON_STOP);
+	r = (int)holt_scope_end(&s, holt_sleep(HOLT_HOUR));
+	times[0] = harness_time();
+	return r == -ESHUTDOWN ? 0 : -EBADMSG;
+}
+
+static int until_canceled(void *arg)
+{
+	int r = sleep_long(arg);
+
+	times[1] = harness_time();
+	return r;
+}
+
+static int until_broken(void *arg)
+{
+	int r = shielded(arg);
+
+	times[2] = harness_time();
+	return r;
+}
+
+static int sleeps_in_finally(void *arg, int result)
+{
+	(void)arg;
+	(void)result;
+	holt_sleep(HOLT_HOUR);
+	times[3] = harness_time();
+	return 0;
+}
+
+static int whole_ladder(void *arg)
+{
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_finally(g, sleeps_in_finally, NULL), 0);
+	ck_assert_int_eq(holt_spawn(g, until_stopped, NULL), 0);
+	ck_assert_int_eq(holt_spawn(g, until_canceled, NULL), 0);
+	ck_assert_int_eq(holt_spawn(g, until_broken, NULL), 0);
+	return holt_group_close(g, 0);
+}
+
+static void stop_the_loop(void *why)
+{
+	holt_loop_stop(holt_loop_self(), why);
+}
+
+TEST(stop_then_cancel_then_break_then_the_end_of_handlers)
+{
+	for (holt_time t = 1; t < 12; t++)
+		harness_at(t * HOLT_SEC, stop_the_loop, WORD("again and again")); /* repeats are harmless: they prolong nothing */
+	ck_assert_int_eq(harness_run(whole_ladder, NULL, .grace = 3 * HOLT_SEC, .cleanup = 10 * HOLT_SEC), 0);
+	ck_assert_uint_eq(times[0], HOLT_SEC);
+	ck_assert_uint_eq(times[1], 4 * HOLT_SEC);
+	ck_assert_uint_eq(times[2], 9 * HOLT_SEC);
+	ck_assert_uint_eq(times[3], 14 * HOLT_SEC);
+}
+
+static int rises_only(void *arg)
+{
+	struct holt__scope *s;
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .grace = HOLT_HOUR, .cleanup = 10 * HOLT_SEC), 0);
+	s = (struct holt__scope *)g;
+	holt_group_stop(g, NULL);
+	ck_assert_int_eq(s->seen, HOLT__STOP);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(s->seen, HOLT__CANCEL);
+	holt_group_stop(g, NULL);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(s->seen, HOLT__CANCEL);
+	harness_advance(6 * HOLT_SEC);
+	ck_assert_int_eq(holt_yield(), -ECANCELED);
+	ck_assert_int_eq(holt_finally(g, note_word, WORD("finally")), 0);
+	ck_assert_int_eq(holt_spawn(g, note_it, WORD("task")), 0);
+	holt_group_stop(g, NULL);
+	return holt_group_close(g, 0);
+}
+
+TEST(stop_of_what_is_canceled_changes_nothing)
+{
+	ck_assert_int_eq(run_clean(rises_only, NULL), 0);
+	ck_assert_str_eq(trace, "task finally ");
+}
+
+static void exit_saying_when(int status)
+{
+	fprintf(stderr, "left at %d ms\n", (int)(harness_time() / HOLT_MS));
+	fflush(NULL);
+	_exit(status);
+}
+
+/* Waits in a loop, whatever it is told. */
+static int ignores_all(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		harness_advance(10 * HOLT_US);
+		holt_yield();
+	}
+	return 0;
+}
+
+static struct holt_lock never_released;
+static struct holt_cond condition;
+
+static int waits_past_all(void *arg)
+{
+	(void)arg;
+	holt_lock_acquire(&never_released);
+	return holt_cond_wait(&condition, &never_released);
+}
+
+static int holds_for_ever(void *arg)
+{
+	(void)arg;
+	holt_lock_acquire(&never_released);
+	while (holt_sleep(HOLT_HOUR) == 0 || shielded(NULL) == 0 || !arg)
+		harness_advance(HOLT_SEC);
+	return 0;
+}
+
+static int leave_behind(void *arg)
+{
+	holt_group *g = NULL;
+
+	stop_the_loop(WORD("time to go"));
+	holt_group_open(&g, .name = "web");
+	if (arg) {
+		holt_spawn(g, ignores_all, NULL, .name = "deaf");
+	} else {
+		holt_spawn(g, waits_past_all, NULL, .name = "deaf");
+		holt_spawn(g, holds_for_ever, NULL, .name = "owner");
+	}
+	return holt_group_close(g, 0);
+}
+
+struct leave {
+	void *how;
+	holt_time cleanup;
+};
+
+static int run_to_the_exit(void *arg)
+{
+	struct leave *l = arg;
+
+	harness_sys.exit = exit_saying_when;
+	return holt_run(leave_behind, l->how, .grace = 2 * HOLT_SEC, .cleanup = l->cleanup);
+}
+
+TEST_LOOP(process_that_cannot_end_names_who_held_it_up_and_leaves_by_exit_1, 0, 2)
+{
+	int status = harness_child(run_to_the_exit, &(struct leave){ NUMBER(_i), 5 * HOLT_SEC });
+
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 1);
+	ck_assert_ptr_nonnull(strstr(harness_output(), "web/deaf has not ended"));
+	ck_assert_ptr_nonnull(strstr(harness_output(), "time to go"));
+	if (_i == 0)
+		ck_assert_ptr_nonnull(strstr(harness_output(), "waits for lock"));
+}
+
+/* A tenth of the cleanup, at least 100 ms and at most 1 s, after its end. */
+TEST_LOOP(process_leaves_a_tenth_of_the_cleanup_after_its_end_within_100_ms_and_1_s, 0, 3)
+{
+	static const holt_time cleanup[] = { 500 * HOLT_MS, 5 * HOLT_SEC, HOLT_MIN };
+	static const char *const at[] = { "left at 2600 ms", "left at 7500 ms", "left at 63000 ms" };
+
+	harness_child(run_to_the_exit, &(struct leave){ NUMBER(1), cleanup[_i] });
+	ck_assert_msg(strstr(harness_output(), at[_i]) != NULL, "%s", harness_output());
+}
+
+/* ---- 14. who ignores cancellation is named */
+
+struct nags {
+	unsigned at[128]; /* lines so far, after so many seconds */
+	holt_time grace;
+};
+
+static int counts_nags(void *arg)
+{
+	struct nags *n = arg;
+	struct holt_scope s;
+
+	holt_scope_begin(&s, holt_in(HOLT_HOUR), HOLT_SHIELD);
+	for (int i = 0; i < 128; i++) {
+		holt_sleep_until(HARNESS_EPOCH + (holt_time)i * HOLT_SEC + HOLT_SEC / 2);
+		n->at[i] = (unsigned)harness_count(harness_log(), "deaf has not ended");
+	}
+	holt_scope_end(&s, 0);
+	return 0;
+}
+
+static int named_again(void *arg)
+{
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .name = "web", .kind = HOLT_EACH), 0);
+	ck_assert_int_eq(holt_spawn(g, shielded, NULL, .name = "deaf"), 0);
+	ck_assert_int_eq(holt_spawn(g, counts_nags, arg), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_group_cancel(g, "enough");
+	return holt_group_close(g, 0);
+}
+
+TEST(who_ignores_a_cancellation_is_named_again_and_again_with_back_off)
+{
+	static const int second[] = { 1, 3, 7, 15, 31, 63, 123 };
+	struct nags n;
+
+	trace[0] = 0;
+	ck_assert_int_eq(harness_run(named_again, &n, .cleanup = HOLT_NEVER), 0);
+	ck_assert_msg(harness_logged("web/deaf has not ended 1s after it was canceled (enough): shielded, "), "%.600s", harness_log());
+	ck_assert_uint_eq(n.at[0], 0);
+	for (unsigned i = 0; i < HOLT__N(second); i++) {
+		ck_assert_uint_eq(n.at[second[i] - 1], i);
+		ck_assert_uint_eq(n.at[second[i]], i + 1);
+	}
+}
+
+static int stopped_by_a_root_without_grace(void *arg)
+{
+	(void)arg;
+	stop_the_loop(WORD("enough"));
+	return shielded(NULL);
+}
+
+TEST(who_ignores_a_stop_without_grace_is_named_too)
+{
+	ck_assert_int_eq(harness_run(stopped_by_a_root_without_grace, NULL), 0);
+	ck_assert(harness_logged("main has not ended 1s after"));
+	ck_assert_uint_eq(harness_time(), 5 * HOLT_SEC);
+}
+
+static int stopped_by_a_group_without_grace(void *arg)
+{
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .grace = HOLT_NOW), 0);
+	ck_assert_int_eq(holt_spawn(g, shielded, NULL, .name = "deaf"), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	stop_the_loop(WORD("enough")); /* of the root, whose own grace is long: this group alone is canceled */
+	return holt_group_close(g, 0);
+}
+
+TEST(who_ignores_the_cancellation_of_a_group_without_grace_is_named_too)
+{
+	ck_assert_int_eq(harness_run(stopped_by_a_group_without_grace, NULL, .grace = HOLT_MIN), 0);
+	ck_assert(harness_logged("deaf has not ended 1s after"));
+	ck_assert_uint_eq(harness_time(), 5 * HOLT_SEC);
+}
+
+static int spins(void *arg)
+{
+	unsigned *n = arg;
+
+	for (*n = 0; *n < 1500 && holt_sleep(HOLT_SEC) == -ECANCELED; ++*n)
+		;
+	return 0;
+}
+
+static int other_beside_a_spinner(void *arg)
+{
+	unsigned *n = arg;
+
+	n[1] = n[0]; /* how far the spinner was when we had our turn */
+	return 0;
+}
+
+static int cancel_a_spinner(void *arg)
+{
+	unsigned *n = arg;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .name = "web"), 0);
+	ck_assert_int_eq(holt_spawn(g, spins, n), 0);
+	ck_assert_int_eq(holt_spawn(g, other_beside_a_spinner, n), 0);
+	holt_group_cancel(g, NULL);
+	return holt_group_close(g, 0);
+}
+
+TEST(task_that_sees_a_thousand_cancellations_without_suspending_has_to_yield)
+{
+	unsigned n[2] = { 0, 0 };
+
+	ck_assert_int_eq(run_clean(cancel_a_spinner, n), 0);
+	ck_assert_uint_eq(n[0], 1500);
+	ck_assert_uint_ge(n[1], 999);
+	ck_assert_uint_le(n[1], 1000);
+}
+
+TEST(task_that_spins_in_cancellations_is_named)
+{
+	unsigned n[2] = { 0, 0 };
+
+	ck_assert_int_eq(run_clean(cancel_a_spinner, n), 0);
+	ck_assert_uint_eq(harness_count(harness_log(), "cancel spin"), 1);
+	ck_assert(harness_logged("web/spins: cancel spin"));
+}
+
+/* ---- 15. a member's -ECANCELED is never a failure of its group */
+
+static void no_failure(void *arg, const struct holt_failure *f)
+{
+	(void)arg;
+	ck_abort_msg("%s was called a failure: %d", f->path, f->result);
+}
+
+static int canceled_members(void *kind)
+{
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .kind = (enum holt_kind)(intptr_t)kind, .failed = no_failure), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL, .task = &t), 0);
+	ck_assert_int_eq(holt_spawn(g, give, NUMBER(-ECANCELED)), 0); /* nobody asked for it */
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_task_cancel(t, NULL);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0); /* the group is not canceled */
+	ck_assert_int_eq(holt_task_result(t), -ECANCELED);
+	holt_task_unref(t);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL, .task = &t), 0);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(holt_group_wait(g), -ECANCELED);
+	holt_task_unref(t);
+	return holt_group_close(g, 5);
+}
+
+TEST_LOOP(canceled_member_is_no_failure_of_any_kind_of_group, 0, 3)
+{
+	ck_assert_int_eq(run_clean(canceled_members, NUMBER(_i)), 0);
+	ck_assert_str_eq(harness_log(), "");
+}
+
+/* ---- 16. a stop that was asked for before the loop runs is remembered */
+
+static int sees_the_stop(void *arg)
+{
+	struct shield *h = arg;
+
+	h->after = holt_yield();
+	h->stopping = holt_stopping();
+	snprintf(h->why, sizeof h->why, "%s", holt_why() ? holt_why() : "");
+	return h->after;
+}
+
+TEST(stop_before_the_run_cancels_a_root_without_grace_before_its_first_call)
+{
+	struct shield h = { .after = 1 };
+
+	holt_loop_stop(holt_loop_self(), "early");
+	ck_assert_int_eq(run_clean(sees_the_stop, &h), 0);
+	ck_assert_int_eq(h.after, -ECANCELED);
+	ck_assert(h.stopping);
+	ck_assert_str_eq(h.why, "early");
+	ck_assert_int_eq(run_clean(sees_the_stop, &h), 0); /* one loop is one run: the next knows nothing of it */
+	ck_assert_int_eq(h.after, 0);
+	ck_assert(!h.stopping);
+}
+
+TEST(stop_before_the_run_stops_a_root_with_grace)
+{
+	struct shield h = { .after = 1 };
+
+	holt_loop_stop(holt_loop_self(), "early");
+	ck_assert_int_eq(harness_run(sees_the_stop, &h, .grace = HOLT_SEC), 0);
+	ck_assert_int_eq(h.after, 0);
+	ck_assert(h.stopping);
+	ck_assert_str_eq(h.why, "early");
+}
+
+/* ---- 17. what may be called from other threads, and from signal handlers */
+
+struct outside {
+	holt_loop *loop;
+	pthread_t thread;
+	struct holt_event called;
+	holt_queue *q;
+	int results[8], got[8];
+};
+
+static void put_four(void *arg)
+{
+	struct outside *o = arg;
+
+	for (int i = 0; i < 4; i++)
+		o->results[i] = holt_queue_try_put(o->q, &i);
+}
+
+static int runs_on_the_loop(void *arg)
+{
+	struct outside *o = arg;
+
+	ck_assert_ptr_eq(holt_loop_self(), o->loop);
+	ck_assert_ptr_nonnull(holt_self());
+	ck_assert_int_eq(holt_yield(), 0);
+	return 42;
+}
+
+static void *other_thread(void *arg)
+{
+	struct outside *o = arg;
+	holt_time now = holt_now();
+
+	o->results[4] = holt_loop_call(o->loop, put_four, o);
+	o->results[5] = holt_loop_run(o->loop, runs_on_the_loop, o);
+	o->results[6] = holt_in(HOLT_SEC) >= now + HOLT_SEC ? 0 : -EINVAL;
+	holt_log(LOG_INFO, "from another thread");
+	holt_loop_unref(holt_loop_ref(o->loop));
+	holt_loop_stop(o->loop, "from another thread");
+	holt_loop_unref(o->loop);
+	return NULL;
+}
+
+static int hears_the_other_thread(void *arg)
+{
+	struct outside *o = arg;
+
+	o->loop = holt_loop_ref(holt_loop_self());
+	ck_assert_int_eq(holt_queue_open(&o->q, sizeof(int), HOLT_UNBOUNDED), 0);
+	ck_assert_int_eq(pthread_create(&o->thread, NULL, other_thread, o), 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(holt_queue_get(o->q, &o->got[i]), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_NEVER), -ECANCELED);
+	ck_assert_str_eq(holt_why(), "from another thread");
+	pthread_join(o->thread, NULL);
+	holt_queue_close(o->q);
+	return -ECANCELED;
+}
+
+TEST(call_run_stop_and_log_work_from_another_thread)
+{
+	struct outside o = { .got = { 9, 9, 9, 9 } };
+
+	ck_assert_int_eq(run_clean(hears_the_other_thread, &o), 0);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(o.results[i], 0);
+		ck_assert_int_eq(o.got[i], i);
+	}
+	ck_assert_int_eq(o.results[4], 0);
+	ck_assert_int_eq(o.results[5], 42);
+	ck_assert_int_eq(o.results[6], 0);
+}
+
+static holt_loop *loop_of_handler;
+
+static void stop_in_a_handler(int sig)
+{
+	(void)sig;
+	holt_loop_stop(loop_of_handler, "by a signal");
+}
+
+static int stopped_by_a_signal(void *arg)
+{
+	(void)arg;
+	loop_of_handler = holt_loop_self();
+	signal(SIGUSR2, stop_in_a_handler);
+	ck_assert_int_eq(raise(SIGUSR2), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_HOUR), -ECANCELED);
+	ck_assert_str_eq(holt_why(), "by a signal");
+	return 0;
+}
+
+TEST(loop_stop_works_in_a_signal_handler)
+{
+	ck_assert_int_eq(run_clean(stopped_by_a_signal, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 0);
+}
+
+/* ---- 18. in the order of waking */
+
+static int waits_for_event(void *arg)
+{
+	int r = holt_event_wait(arg);
+
+	note(holt_task_name(holt_self()));
+	return r;
+}
+
+static int order_of_waking(void *arg)
+{
+	struct holt_event one = { .set = false }, two = { .set = false };
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, waits_for_event, &one, .name = "a"), 0);
+	ck_assert_int_eq(holt_spawn(g, waits_for_event, &two, .name = "b"), 0);
+	ck_assert_int_eq(holt_spawn(g, waits_for_event, &one, .name = "c"), 0);
+	note("spawned");
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_event_set(&two);
+	holt_event_set(&one);
+	ck_assert_int_eq(holt_spawn(g, note_it, WORD("d")), 0);
+	note("woken");
+	ck_assert_int_eq(holt_yield(), 0);
+	note("me");
+	return holt_group_close(g, 0);
+}
+
+TEST(tasks_run_in_the_order_of_waking_and_spawned_ones_after_the_spawner_suspended)
+{
+	ck_assert_int_eq(run_clean(order_of_waking, NULL), 0);
+	ck_assert_str_eq(trace, "spawned woken b a c d me ");
+}
+
+static int sleeps_ms(void *ms)
+{
+	int r = holt_sleep((holt_time)(intptr_t)ms * HOLT_MS);
+
+	note(holt_task_name(holt_self()));
+	return r;
+}
+
+static int order_of_timers(void *arg)
+{
+	static const struct {
+		int ms;
+		const char *name;
+	} sleepers[] = { { 70, "g" }, { 30, "d" }, { 10, "a" }, { 30, "e" }, { 20, "b" }, { 69, "f" }, { 20, "c" } };
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (unsigned i = 0; i < HOLT__N(sleepers); i++)
+		ck_assert_int_eq(holt_spawn(g, sleeps_ms, NUMBER(sleepers[i].ms), .name = sleepers[i].name), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	harness_advance(HOLT_SEC); /* all of them pass at once */
+	return holt_group_close(g, 0);
+}
+
+TEST(timers_of_one_turn_wake_in_the_order_of_their_times)
+{
+	ck_assert_int_eq(run_clean(order_of_timers, NULL), 0);
+	ck_assert_str_eq(trace, "a b c d e f g ");
+}
+
+static int takes_room(void *arg)
+{
+	holt_group *g = arg;
+
+	ck_assert_int_eq(holt_spawn(g, note_it, WORD(holt_task_name(holt_self()))), 0);
+	return holt_group_wait(g);
+}
+
+static int order_of_room(void *arg)
+{
+	holt_group *g = NULL, *spawners = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .limit = 1), 0);
+	ck_assert_int_eq(holt_group_open(&spawners), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_a_second, NULL), 0);
+	ck_assert_int_eq(holt_spawn(spawners, takes_room, g, .name = "a"), 0);
+	ck_assert_int_eq(holt_spawn(spawners, takes_room, g, .name = "b"), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_spawn(g, note_it, WORD("me")), 0);
+	ck_assert_int_eq(holt_group_close(spawners, 0), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(who_waits_for_room_in_a_group_is_served_in_order)
+{
+	ck_assert_int_eq(run_clean(order_of_room, NULL), 0);
+	ck_assert_str_eq(trace, "a b me ");
 }

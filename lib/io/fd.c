@@ -40,23 +40,26 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-enum { IN_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR };
+enum { LINE = 64, SLAB = 31 };
+
+struct holt__io_slab {
+	struct holt__io_slab *next;
+	char room[SLAB * sizeof(struct holt__io) + LINE];
+};
 
 /* ---- records */
-
-static void fire_foreign(struct holt__source *s, uint32_t events);
 
 static void end_of_loop(struct holt_loop *loop, struct holt__loop_end *e)
 {
 	struct holt__ios *ios = holt__container(e, struct holt__ios, end);
 
-	for (size_t fd = 0; fd < loop->n_sources; fd++) {
-		struct holt__io *io = holt__io_find(loop, (int)fd);
+	for (struct holt__io *io = ios->all; io; io = io->next)
+		holt__loop_displace(loop, &io->source); /* epoll goes as a whole */
+	while (ios->slabs) {
+		struct holt__io_slab *slab = ios->slabs;
 
-		if (!io)
-			continue;
-		loop->sources[fd] = NULL; /* epoll goes as a whole */
-		holt__free(io);
+		ios->slabs = slab->next;
+		holt__free(slab);
 	}
 	holt__io_signals_free(ios);
 	loop->ios = NULL;
@@ -87,21 +90,43 @@ struct holt__io *holt__io_find(struct holt_loop *loop, int fd)
 	return holt__container(s, struct holt__io, source);
 }
 
+/* Records come in slabs, so that each has its cache lines for itself. They are kept for the next until the loop ends. */
+static int add_slab(struct holt__ios *ios)
+{
+	struct holt__io_slab *slab = holt__calloc(1, sizeof *slab);
+	struct holt__io *io;
+
+	if (!slab)
+		return -ENOMEM;
+	slab->next = ios->slabs;
+	ios->slabs = slab;
+	io = (struct holt__io *)(((uintptr_t)slab->room + LINE - 1) & ~(uintptr_t)(LINE - 1));
+	for (int i = SLAB; i-- > 0;) {
+		io[i].next = ios->spare;
+		ios->spare = &io[i];
+	}
+	return 0;
+}
+
 int holt__io_new(struct holt_loop *loop, int fd, void (*fire)(struct holt__source *s, uint32_t events), struct holt__io **ret_io)
 {
 	struct holt__ios *ios = holt__ios(loop);
-	struct holt__io *io = ios ? holt__calloc(1, sizeof *io) : NULL;
+	struct holt__io *io;
 	int r;
 
-	if (!io)
+	if (!ios || (!ios->spare && add_slab(ios) < 0))
 		return -ENOMEM;
-	io->source.fire = fire;
-	io->serial = ++ios->serial;
+	io = ios->spare;
 	r = holt__loop_place(loop, &io->source, fd);
-	if (r < 0) {
-		holt__free(io);
+	if (r < 0)
 		return r;
-	}
+	ios->spare = io->next;
+	*io = (struct holt__io){ .source = { .fd = fd, .fire = fire }, .serial = ++ios->serial };
+	io->next = ios->all;
+	io->link = &ios->all;
+	if (io->next)
+		io->next->link = &io->next;
+	ios->all = io;
 	*ret_io = io;
 	return 0;
 }
@@ -122,7 +147,12 @@ void holt__io_forget(struct holt_loop *loop, struct holt__io *io)
 		holt__loop_detach(loop, &io->source);
 	else
 		holt__loop_displace(loop, &io->source);
-	holt__free(io);
+	*io->link = io->next;
+	if (io->next)
+		io->next->link = io->link;
+	io->source.fire = NULL;
+	io->next = loop->ios->spare;
+	loop->ios->spare = io;
 }
 
 void holt__io_forget_number(struct holt_loop *loop, int fd)
@@ -131,4 +161,145 @@ void holt__io_forget_number(struct holt_loop *loop, int fd)
 
 	if (io)
 		holt__io_forget(loop, io);
+}
+
+/* ---- a number seen for the first time */
+
+static bool option(int fd, int name, int *ret_value)
+{
+	socklen_t len = sizeof *ret_value;
+
+	return holt__sys->getsockopt(fd, SOL_SOCKET, name, ret_value, &len) == 0;
+}
+
+static void look_at_socket(struct holt__io *io, int fd)
+{
+	int domain = -1, type = -1;
+
+	io->socket = true;
+	if (option(fd, SO_DOMAIN, &domain) && domain == AF_UNIX && option(fd, SO_TYPE, &type) && type == SOCK_STREAM)
+		io->kind = HOLT__IO_UNIX;
+}
+
+static int look_at_file(struct holt__io *io, int fd)
+{
+	struct stat st;
+	int r = holt__sys->fstat(fd, &st);
+
+	if (r < 0)
+		return r;
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
+		return HOLT__IO_DIRECT;
+	if (S_ISFIFO(st.st_mode))
+		io->kind = HOLT__IO_PIPE;
+	io->terminal = S_ISCHR(st.st_mode) && holt__sys->isatty(fd);
+	io->blocking = io->level = io->terminal || fd <= 2;
+	return 0;
+}
+
+/* What is it? The commonest first: one call finds a TCP socket. */
+static int look(struct holt__io *io, int fd)
+{
+	socklen_t len = sizeof(int);
+	int value, r;
+
+	r = holt__sys->getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &len);
+	if (r == 0) {
+		io->socket = true;
+		io->kind = HOLT__IO_TCP;
+	} else if (r == -ENOTSOCK) {
+		r = look_at_file(io, fd);
+	} else if (r != -EBADF) {
+		look_at_socket(io, fd);
+		r = 0;
+	}
+	if (io->socket && fd <= 2)
+		io->blocking = true; /* MSG_DONTWAIT does for it */
+	return r;
+}
+
+static int make_nonblocking(int fd)
+{
+	int flags = holt__sys->get_flags(fd);
+
+	return flags < 0 || (flags & O_NONBLOCK) ? flags : holt__sys->set_flags(fd, flags | O_NONBLOCK);
+}
+
+/* It was only waited for until now, as a foreign one. */
+static int adopt(struct holt_loop *loop, struct holt__io *io)
+{
+	if (io->source.fire == holt__io_fire)
+		return 0;
+	io->source.fire = holt__io_fire;
+	if (io->interest == 0)
+		return 0;
+	io->interest &= ~(uint32_t)EPOLLONESHOT;
+	return holt__io_watch(loop, io, 0);
+}
+
+HOLT__COLD int holt__io_get_slowly(holt_task *t, int fd, struct holt__io **ret_io)
+{
+	struct holt__io seen = { .kind = HOLT__IO_OTHER }, *io;
+	int r;
+
+	r = look(&seen, fd);
+	if (r == 0 && !seen.blocking)
+		r = make_nonblocking(fd);
+	if (r < 0 || r == HOLT__IO_DIRECT)
+		return r;
+	do {
+		io = holt__io_find(t->loop, fd);
+		r = io ? 0 : holt__io_new(t->loop, fd, holt__io_fire, &io);
+		if (r < 0)
+			return r;
+		io->kind = seen.kind;
+		io->socket = seen.socket;
+		io->blocking = seen.blocking;
+		io->level = seen.level;
+		io->terminal = seen.terminal;
+		io->special |= seen.level;
+		io->in.last = io->out.last = (uint32_t)t->id;
+		r = adopt(t->loop, io);
+	} while (r == HOLT__IO_STALE);
+	*ret_io = io;
+	return r < 0 ? r : 0;
+}
+
+HOLT__COLD int holt__io_verify(holt_task *t, struct holt__io *io, struct holt__side *side)
+{
+	if (!io->level) {
+		if (io->interest == 0 || holt__loop_modify(t->loop, &io->source, io->interest) < 0) {
+			holt__io_forget(t->loop, io);
+			return HOLT__IO_STALE;
+		}
+	}
+	side->last = (uint32_t)t->id;
+	return 0;
+}
+
+/* ---- closing */
+
+int holt_close(int fd)
+{
+	struct holt__sched *s = holt__here;
+	int r;
+
+	if (s) {
+		holt__io_forget_number(&s->loop, fd);
+	} else {
+		holt__check_fork("holt_close");
+	}
+	r = holt__sys->close(fd);
+	if (s && s->loop.ios && s->loop.ios->starved.head)
+		holt__wake_all(&s->loop.ios->starved, 0);
+	return r == -EINTR || r == -EINPROGRESS ? 0 : r; /* it is closed all the same */
+}
+
+void holt_auto_fd(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		holt_close(*fd);
+	errno = saved;
 }

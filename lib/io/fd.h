@@ -4,6 +4,8 @@
  * calls tries, waits and tries again. The essay is in fd.c.
  */
 #pragma once
+#include <errno.h>
+
 #include <holt/io.h>
 
 #include "task/task.h"
@@ -27,31 +29,36 @@ struct holt__io_waiter {
 struct holt__side {
 	struct holt_waiters waiters;
 	struct holt__io_waiter *woken; /* was told to try, and has not yet: it comes before all others */
-	uint64_t last;                 /* the task that has proved last that the number is still this file */
-	uint32_t events;               /* what it waits for */
+	uint32_t last;                 /* the task that has proved last that the number is still this file: the end of its id */
 	bool dry;                      /* known: nothing to read, no room to write, until an event comes */
 };
 
+/* Two cache lines, the first with all that an event and a read need. */
 struct holt__io {
 	struct holt__source source; /* its fire tells our records from those of others */
 	uint32_t interest;          /* what epoll watches; 0: not registered */
+	uint32_t serial;            /* of this use of the record */
 	uint8_t kind;               /* enum holt__io_kind */
 	bool socket;
 	bool blocking;              /* inherited stdio or a terminal: its mode is left as it is */
 	bool level;                 /* registered for one event at a time, as the calls on it would block */
 	bool terminal;
 	bool wary;                  /* an end, an error or urgent data was announced: a short read says nothing */
+	bool special;               /* level, or it had watchers: an event is more than a side's */
 	struct holt__side in, out;
 	struct holt_waiters watchers; /* what each waits for is in its waiter's data */
-	uint64_t serial;            /* no other record of this loop has it */
+	struct holt__io *next, **link; /* in the list of all: another's source may have taken our place in the table */
 };
+_Static_assert(sizeof(struct holt__io) <= 128, "two cache lines");
 
 /* What the io floor keeps for a loop. */
 struct holt__ios {
 	struct holt__loop_end end;
 	struct holt_waiters starved; /* who waits until somebody closes a descriptor */
 	bool starving;               /* it was said in the log */
-	uint64_t serial;
+	struct holt__io *all, *spare;
+	struct holt__io_slab *slabs;
+	uint32_t serial;
 	struct holt__io_signal *signals;
 };
 
@@ -70,6 +77,7 @@ struct holt__op {
 typedef ssize_t holt__io_try(struct holt__op *op, struct holt__io *io); /* io NULL: call directly */
 
 void holt__io_fire(struct holt__source *s, uint32_t events);
+void holt__io_fire_foreign(struct holt__source *s, uint32_t events); /* wait_fd.c */
 int holt__io_get_slowly(holt_task *t, int fd, struct holt__io **ret_io);
 
 /* The record of fd, made and fd made non-blocking if there is none; HOLT__IO_DIRECT: it cannot be waited for, there is none. */
@@ -120,10 +128,6 @@ int holt__io_pause(holt_task *t, struct holt__io *io, struct holt_waiters *also,
 void holt__io_pass_on(holt_task *t, struct holt__io *io, struct holt__side *side); /* the turn of the next, if there is something for it */
 void holt__io_rearm(struct holt_loop *loop, struct holt__io *io);     /* a level-triggered one, for who still waits */
 void holt__io_wake_watchers(struct holt__io *io, uint32_t events);
-bool holt__io_failed(holt_task *t, struct holt__io *io, ssize_t r);  /* true: the number is another file's, the record is gone: look again */
-/* What EAGAIN tells. 0: wait for an event; else as holt__io_wait. */
-int holt__io_eagain(holt_task *t, struct holt__io *io, const struct holt__op *op, holt_time *pause);
-
 /* Adds events to what epoll watches; level: arms it. HOLT__IO_STALE: the record is gone. */
 int holt__io_watch(struct holt_loop *loop, struct holt__io *io, uint32_t events);
 
@@ -140,54 +144,33 @@ static inline void holt__io_note(struct holt__io *io, struct holt__side *side, c
 		io->wary = false;
 }
 
-/* A whole call: cancellation first, then tries and waits. Inline for those that have to be fast. */
-static inline __attribute__((always_inline)) ssize_t holt__io_run(struct holt__op *op, holt__io_try *attempt)
+/*
+ * The fast path's first step: the record of a TCP socket on a side of which nobody waits; the caller is a task that may go
+ * on. NULL: take the whole way.
+ */
+static inline __attribute__((always_inline)) struct holt__io *holt__io_quick(int fd, bool out, holt_task **ret_task)
 {
-	holt_time pause = 0;
-	struct holt__io *io;
+	holt_task *t = holt__self;
+	struct holt__source *s;
 	struct holt__side *side;
-	holt_task *t;
-	bool woken;
-	ssize_t r;
+	struct holt__io *io;
 
-	r = holt__enter(&t);
-	if (holt__unlikely(r < 0))
-		return r;
-look_again:
-	r = holt__io_get(t, op->fd, &io);
-	if (holt__unlikely(r != 0))
-		return r < 0 ? r : attempt(op, NULL);
-	side = op->out ? &io->out : &io->in;
-	if (holt__unlikely(side->last != t->id) && !(op->nowait && io->socket) && holt__io_verify(t, io, side) == HOLT__IO_STALE)
-		goto look_again;
-	woken = false;
-	if (side->dry || holt__unlikely(side->waiters.head || side->woken)) {
-		if (!op->once)
-			goto wait;
-		if (!side->dry)
-			return -EAGAIN; /* there may be something, for those who wait */
-	}
-	for (;;) {
-		r = attempt(op, io);
-		if (holt__likely(r != -EAGAIN))
-			break;
-		r = holt__io_eagain(t, io, op, &pause);
-		if (r < 0)
-			return r;
-		if (r == HOLT__IO_STALE)
-			goto look_again;
-wait:
-		r = holt__io_wait(t, io, side, woken, op->what);
-		if (holt__unlikely(r == HOLT__IO_STALE))
-			goto look_again;
-		if (holt__unlikely(r < 0))
-			return r;
-		woken = true;
-	}
-	if (holt__unlikely(r < 0) && holt__io_failed(t, io, r))
-		goto look_again;
-	holt__io_note(io, side, op, r);
-	if (holt__unlikely(side->waiters.head != NULL))
-		holt__io_pass_on(t, io, side);
-	return r;
+	if (holt__unlikely(!t || t->scope->seen >= HOLT__CANCEL || t->budget == 0))
+		return NULL;
+	s = holt__loop_source(t->loop, fd);
+	if (holt__unlikely(!s || s->fire != holt__io_fire))
+		return NULL;
+	io = holt__container(s, struct holt__io, source);
+	side = out ? &io->out : &io->in;
+	if (holt__unlikely(io->kind != HOLT__IO_TCP || side->waiters.head || side->woken))
+		return NULL;
+	t->budget--;
+	*ret_task = t;
+	return io;
 }
+
+/* A whole call: cancellation first, then tries and waits. */
+ssize_t holt__io_run(struct holt__op *op, holt__io_try *attempt);
+
+/* The rest of one, after its first try in the fast path: r is what that said; woken: it had waited before. */
+ssize_t holt__io_go_on(holt_task *t, struct holt__io *io, struct holt__op *op, holt__io_try *attempt, ssize_t r, bool woken);

@@ -65,9 +65,11 @@ int holt__loop_open(struct holt_loop *loop)
 
 	r = loop->epfd = holt__sys->epoll_create(EPOLL_CLOEXEC);
 	if (r >= 0)
-		r = loop->timerfd = open_internal(loop, &loop->timer_source, timer_expired, holt__sys->timerfd_create(TFD_NONBLOCK | TFD_CLOEXEC));
+		r = loop->timerfd = open_internal(
+			loop, &loop->timer_source, timer_expired, holt__sys->timerfd_create(TFD_NONBLOCK | TFD_CLOEXEC));
 	if (r >= 0)
-		r = loop->wakefd = open_internal(loop, &loop->wake_source, nothing, holt__sys->eventfd(EFD_NONBLOCK | EFD_CLOEXEC));
+		r = loop->wakefd =
+			open_internal(loop, &loop->wake_source, nothing, holt__sys->eventfd(EFD_NONBLOCK | EFD_CLOEXEC));
 	if (r < 0) {
 		holt__loop_close(loop);
 		return r;
@@ -228,6 +230,7 @@ static void poll_sources(struct holt_loop *loop, bool wait)
 		atomic_store(&loop->sleeping, false);
 	loop->now = loop->polled = holt__sys->now();
 	loop->turns = 0;
+	loop->owed = n > 0 ? (unsigned)n : 0;
 	for (int i = 0; i < n; i++) {
 		struct holt__source *s = holt__loop_source(loop, (int)(uint32_t)events[i].data.u64);
 
@@ -268,19 +271,36 @@ static void hear_outside(struct holt_loop *loop)
 		make_calls(atomic_exchange(&loop->calls, NULL));
 }
 
+/*
+ * While some are ready: not before those that the last look has woken had their turn (what comes now would only
+ * stand in line behind them), unless they are slow.
+ */
+static bool shall_poll(struct holt_loop *loop)
+{
+	if (!loop->ready)
+		return true;
+	loop->turns++;
+	if (loop->owed > 0)
+		return loop->now - loop->polled >= 10 * HOLT_MS;
+	return loop->turns >= POLL_TURNS || loop->now - loop->polled >= HOLT_MS;
+}
+
 void holt__loop_turn(struct holt_loop *loop)
 {
 	holt_time before = loop->now;
+	unsigned fuel, ran;
 
 	loop->now = holt__sys->now();
 	/* A turn whose switches were slow gets fewer next time, so that timers and fds are seen often enough. */
 	loop->refuel = loop->now - before > HOLT_MS / 4 ? FUEL_MIN : loop->refuel * 2 < FUEL_MAX ? loop->refuel * 2 : FUEL_MAX;
-	if (!loop->ready || ++loop->turns >= POLL_TURNS || loop->now - loop->polled >= HOLT_MS)
+	if (shall_poll(loop))
 		poll_sources(loop, !loop->ready);
 	holt__wheel_run(&loop->timers, loop->now);
 	hear_outside(loop);
-	loop->fuel = loop->pick ? FUEL_MIN : loop->refuel;
+	loop->fuel = fuel = loop->pick ? FUEL_MIN : loop->refuel;
 	loop->run_ready(loop);
+	ran = fuel - loop->fuel + 1;
+	loop->owed -= ran < loop->owed ? ran : loop->owed;
 }
 
 bool holt__loop_seal(struct holt_loop *loop)

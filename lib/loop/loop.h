@@ -58,6 +58,7 @@ struct holt_loop {
 
 	holt_time polled;             /* when epoll was last looked at */
 	unsigned turns;               /* since then */
+	unsigned owed;                /* of the events found then: at most so many have not had their switch */
 	holt_time armed;              /* what the timerfd is set to; in the past: to nothing */
 	int epfd, timerfd, wakefd;    /* -1: not open */
 	struct holt__source timer_source, wake_source;

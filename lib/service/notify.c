@@ -33,12 +33,12 @@ struct message {
 static struct {
 	bool looked, ready;
 	struct sockaddr_un address;
-	socklen_t address_size;         /* 0: no manager */
-	int fd_plus_1;                  /* 0: not open */
-	struct holt_loop *loop;         /* NULL: no service runs */
+	socklen_t address_size; /* 0: no manager */
+	int fd_plus_1;          /* 0: not open */
+	struct holt_loop *loop; /* NULL: no service runs */
 	struct holt__source source;
-	bool waits;                     /* for the socket to take more */
-	struct message *first, **last;  /* kept */
+	bool waits;                    /* for the socket to take more */
+	struct message *first, **last; /* kept */
 	size_t n_kept;
 } manager;
 
@@ -178,10 +178,8 @@ int holt__notify_send(const char *text, size_t n, int fd)
 	int r;
 
 	look();
-	if (manager.address_size == 0) {
-		manager.ready = manager.ready || says_ready(text, n);
+	if (manager.address_size == 0)
 		return 0;
-	}
 	r = send_kept() ? send_now(text, n, fd) : -EAGAIN;
 	if (r > 0 && says_ready(text, n))
 		manager.ready = true;

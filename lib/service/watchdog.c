@@ -16,7 +16,7 @@
 #include "task/task.h"
 
 static struct {
-	holt_time half;                 /* 0: the manager watches nobody */
+	holt_time half; /* 0: the manager watches nobody */
 	struct holt__timer timer;
 	struct holt__sched *sched;
 } watchdog;

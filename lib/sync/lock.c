@@ -22,14 +22,23 @@ static void own(struct holt_lock *l, holt_task *t)
 	t->locks++;
 }
 
-/* Would t wait for itself: is l owned by t, or by one who waits for a lock that is owned by t, and so on? */
+/*
+ * Would t wait for itself: is l owned by t, or by one who waits for a lock that is owned by t, and so on? A condition
+ * takes its lock again whatever comes, and may so have closed a circle of others: seen when one comes by again.
+ */
 static bool closes_circle(const struct holt_lock *l, const holt_task *t)
 {
-	for (const holt_task *o = l->owner; o; o = l->owner) {
+	const holt_task *seen = NULL;
+	size_t n = 0;
+
+	for (const holt_task *o = l->owner; o && o != seen; o = l->owner) {
 		if (o == t)
 			return true;
 		if (o->state != HOLT__PARKED || o->waits_for != holt__waits_for_lock)
 			return false;
+		if ((n & (n + 1)) == 0) /* moved on with each doubling of n, so that it gets into the circle */
+			seen = o;
+		n++;
 		l = o->waits_on;
 	}
 	return false;

@@ -41,7 +41,7 @@ static inline void copy_item(const holt_queue *q, void *to, const void *from)
 {
 	if (holt__likely(q->item_size == 8))
 		memcpy(to, from, 8);
-	else
+	else if (q->item_size > 0) /* tokens of no size may be NULL */
 		memcpy(to, from, q->item_size);
 }
 
@@ -123,7 +123,7 @@ static void insert_sorted(holt_queue *q, const void *item)
 	char *spare = slot(q, q->slots - 1);
 	uint64_t serial = q->serial++;
 
-	memcpy(spare, item, q->item_size);
+	copy_item(q, spare, item);
 	memcpy(spare + q->stride - sizeof serial, &serial, sizeof serial);
 	sift_up(q, q->n++, spare);
 }
@@ -161,10 +161,10 @@ static inline void extract(holt_queue *q, void *ret_item)
 
 /* ---- done and dropped */
 
-static void done(holt_queue *q, size_t n)
+/* None is undone when one is dropped that was told done before it came out. */
+static void done(holt_queue *q)
 {
-	q->undone -= n;
-	if (q->undone == 0)
+	if (q->undone > 0 && --q->undone == 0)
 		holt__wake_all(&q->joiners, 0);
 }
 
@@ -176,7 +176,7 @@ static void drop_first(holt_queue *q)
 	q->n--;
 	if (q->drop)
 		q->drop(item);
-	done(q, 1);
+	done(q);
 }
 
 static void drop_all(holt_queue *q)
@@ -204,7 +204,10 @@ static inline int put_now(holt_queue *q, const void *item)
 	if (q->n >= q->capacity) {
 		if (!q->drop_oldest)
 			return -EAGAIN;
+		q->undone++; /* first: while one takes the place of another, no join shall end */
 		drop_first(q);
+		insert(q, item);
+		return 0;
 	}
 	if (holt__unlikely(q->n + (q->order == HOLT_PRIORITY) >= q->slots)) {
 		r = grow(q, q->n + 1 + (q->order == HOLT_PRIORITY));
@@ -267,9 +270,9 @@ int holt_queue_get(holt_queue *q, void *ret_item)
 
 int holt_queue_task_done(holt_queue *q)
 {
-	if (q->undone <= q->n) /* those that are still inside cannot be done */
+	if (q->undone == 0)
 		return -ERANGE;
-	done(q, 1);
+	done(q);
 	return 0;
 }
 
@@ -325,8 +328,8 @@ int holt_queue_open_with(holt_queue **ret, size_t item_size, size_t capacity, co
 		return -ENOMEM;
 	name_size = o.name ? strlen(o.name) + 1 : 0;
 	stride = item_size ? item_size : 1;
-	if (o.order == HOLT_PRIORITY)
-		stride = (item_size + 15) / 8 * 8; /* the item, then its number */
+	if (o.order == HOLT_PRIORITY) /* the item, then its number; what may have to lie at 16 bytes does */
+		stride = item_size % 16 ? (item_size + 15) / 8 * 8 : item_size + 16;
 	q = holt__calloc(1, sizeof *q + name_size);
 	if (!q)
 		return -ENOMEM;

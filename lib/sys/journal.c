@@ -15,7 +15,7 @@
 
 #include "sys/sys.h"
 
-enum { RING_SIZE = 256 * 1024, WAITS_MAX = RING_SIZE / 4, SEND_BUFFER = 8 * 1024 * 1024, TRIES = 3 };
+enum { RING_SIZE = 256 * 1024, WAITS_MAX = RING_SIZE / 4, SEND_BUFFER = 1024 * 1024, TRIES = 3 };
 
 const char *holt__journal_path = "/run/systemd/journal/socket";
 
@@ -28,6 +28,7 @@ static int sock = -1;
 static struct {
 	char bytes[RING_SIZE];
 	size_t first, used;
+	bool full; /* it was, and is not yet emptied by a quarter */
 } ring;
 
 bool holt__journal_is(int fd)
@@ -139,6 +140,15 @@ static int send_by_memfd(const struct iovec *v, size_t n)
 	return r;
 }
 
+static size_t size(const struct iovec *v, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += v[i].iov_len;
+	return sum;
+}
+
 static bool went_away(int r)
 {
 	return r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ENOENT;
@@ -158,7 +168,7 @@ static int transmit(struct iovec *v, size_t n)
 		if (r < 0)
 			return -ENOTCONN; /* whatever it was: nobody is there */
 		r = send_message(&m);
-		if (r == -EMSGSIZE)
+		if (r == -EMSGSIZE || (r == -ENOBUFS && size(v, n) > WAITS_MAX)) /* the latter: no memory in one piece */
 			r = send_by_memfd(v, n);
 		if (r == -EBADF || r == -ENOTSOCK)
 			sock = -1; /* closed behind our back, the number is not ours any more */
@@ -198,7 +208,10 @@ static int ring_push(const char *entry, size_t n)
 {
 	uint32_t length = (uint32_t)n;
 
-	if (n > WAITS_MAX || sizeof length + n > RING_SIZE - ring.used)
+	if (ring.full && RING_SIZE - ring.used < WAITS_MAX)
+		return -ENOSPC; /* else each little room would go to one more line that says that one was lost */
+	ring.full = n <= WAITS_MAX && sizeof length + n > RING_SIZE - ring.used;
+	if (ring.full || n > WAITS_MAX)
 		return -ENOSPC;
 	ring_write(ring.first + ring.used, &length, sizeof length);
 	ring_write(ring.first + ring.used + sizeof length, entry, n);
@@ -259,4 +272,5 @@ void holt__journal_reset(void)
 {
 	close_socket();
 	ring.first = ring.used = 0;
+	ring.full = false;
 }

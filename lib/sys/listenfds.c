@@ -29,10 +29,10 @@ enum { FIRST = 3 };
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static bool was_read;
 static struct table {
-	int n, left;     /* passed, not taken yet */
-	char *names;     /* of all, each with its NUL */
-	int fds[];       /* in order; -1: taken, or none was there */
-} *table;                /* NULL: none is left */
+	int n, left; /* passed, not taken yet */
+	char *names; /* of all, each with its NUL */
+	int fds[];   /* in order; -1: taken, or none was there */
+} * table;           /* NULL: none is left */
 
 static bool number(const char *s, uint64_t max, uint64_t *ret)
 {
@@ -112,7 +112,7 @@ static int read_environment(void)
 	uint64_t n;
 	size_t size;
 
-	if (!number(getenv("LISTEN_FDS"), 4096 * 1024, &n) || n == 0 || !are_ours())
+	if (!number(getenv("LISTEN_FDS"), 4096 * 1024, &n) || !are_ours())
 		return 0;
 	size = sizeof *table + n * sizeof table->fds[0];
 	table = holt__malloc(size + copy_names(NULL, list, (int)n));

@@ -45,7 +45,7 @@ struct holt__sys {
 	int (*fstat)(int fd, struct stat *st);
 	int (*lstat)(const char *path, struct stat *st);
 	int (*isatty)(int fd);                                /* 1, 0 */
-	ssize_t (*write_nowait)(int fd, const void *buf, size_t n); /* never waits, whatever the flags; -EOPNOTSUPP for files that cannot */
+	ssize_t (*write_nowait)(int fd, const void *buf, size_t n); /* whatever its flags are; -EOPNOTSUPP */
 
 	int (*socket)(int domain, int type, int protocol);
 	int (*bind)(int fd, const struct sockaddr *a, socklen_t len);

@@ -19,9 +19,17 @@
 #include "base/options.h"
 #include "task/task.h"
 
+/* The innermost group at s or around it. A group that the same task has opened around another one is its parent, too. */
+static holt_group *group_around(struct holt__scope *s)
+{
+	while (s && s->kind != HOLT__GROUP)
+		s = s->parent;
+	return s ? holt__scope_group(s) : NULL;
+}
+
 holt_group *holt__group_parent(const holt_group *g)
 {
-	return g->scope.task ? g->scope.task->group : NULL;
+	return group_around(g->scope.parent);
 }
 
 /* ---- escalation */
@@ -33,20 +41,6 @@ static holt_time grace_of(const holt_group *g)
 		if (g->grace)
 			return g->grace == HOLT_NOW ? 0 : g->grace;
 	return 0;
-}
-
-/* The configured cleanup: never more than that of any group around. */
-static holt_time cleanup_of(const holt_group *g)
-{
-	holt_time least = HOLT_NEVER;
-
-	for (; g; g = holt__group_parent(g)) {
-		if (g->cleanup)
-			least = holt__time_min(least, g->cleanup);
-		else if (!g->scope.task)
-			least = holt__time_min(least, HOLT__CLEANUP_DEFAULT);
-	}
-	return least;
 }
 
 bool holt__group_zero_grace(const holt_group *g)
@@ -92,7 +86,7 @@ static void became_canceled(holt_group *g, holt_time now)
 {
 	holt_group *outer = holt__group_parent(g);
 	holt_time from_outside = outer && outer->scope.seen >= HOLT__CANCEL ? outer->end_at : HOLT_NEVER;
-	holt_time end = holt__time_add(now, cleanup_of(g));
+	holt_time end = holt__time_add(now, g->cleanup);
 
 	g->canceled_at = now;
 	g->end_at = holt__time_min(end, from_outside);
@@ -101,10 +95,9 @@ static void became_canceled(holt_group *g, holt_time now)
 }
 
 /* The scope's seen rose: starts what comes next, if that is ours to do. */
-void holt__group_level_rose(holt_group *g, enum holt__level before)
+void holt__group_level_rose(holt_group *g, enum holt__level before, holt_time now)
 {
 	enum holt__level level = g->scope.seen;
-	holt_time now = holt__fresh_now();
 
 	if (level == HOLT__STOP) {
 		holt_time span = g->scope.own >= HOLT__STOP ? grace_of(g) : g->grace;
@@ -253,7 +246,7 @@ void holt__group_member_handed_on(holt_group *g, holt_task *t)
 int holt__group_reserve_slowly(holt_group *g)
 {
 	holt_task *t;
-	int r = holt__enter(&t);
+	int r = holt__enter_to_wait(&t);
 
 	if (r < 0)
 		return r;
@@ -271,14 +264,16 @@ void holt__group_unreserve(holt_group *g)
 
 /* ---- opening, waiting */
 
-void holt__group_init(holt_group *g, struct holt__sched *s, const struct holt_group_options *o, const char *name)
+void holt__group_init(holt_group *g, struct holt__sched *s, holt_group *outer, const struct holt_group_options *o, const char *name)
 {
 	memset(g, 0, sizeof *g);
 	g->kind = (uint8_t)o->kind;
 	g->limit = o->limit;
 	g->keep = o->keep;
 	g->grace = o->grace;
-	g->cleanup = o->cleanup;
+	g->cleanup = o->cleanup ? o->cleanup : outer ? HOLT_NEVER : HOLT__CLEANUP_DEFAULT;
+	if (outer)
+		g->cleanup = holt__time_min(g->cleanup, outer->cleanup);
 	g->failed = o->failed;
 	g->failed_arg = o->failed_arg;
 	g->ended_last = &g->ended_first;
@@ -308,7 +303,7 @@ int holt_group_open_with(holt_group **ret_group, const struct holt_group_options
 	g = holt__malloc(sizeof *g + n);
 	if (!g)
 		return -ENOMEM;
-	holt__group_init(g, holt__sched(t->loop), &o, n ? memcpy(g + 1, o.name, n) : NULL);
+	holt__group_init(g, holt__sched(t->loop), group_around(t->scope), &o, n ? memcpy(g + 1, o.name, n) : NULL);
 	holt__scope_open(&g->scope, t->scope, t, HOLT__GROUP, 0, o.deadline ? o.deadline : HOLT_NEVER);
 	holt__scope_push(t, &g->scope, o.deadline ? o.deadline : HOLT_NEVER);
 	*ret_group = g;
@@ -319,6 +314,7 @@ int holt_finally(holt_group *g, holt_finally_fn fn, void *arg)
 {
 	struct holt__finally *f;
 
+	holt__check_fork("holt_finally");
 	if (!g || !fn)
 		return -EINVAL;
 	if (g->phase == HOLT__FINISHING)
@@ -333,12 +329,14 @@ int holt_finally(holt_group *g, holt_finally_fn fn, void *arg)
 
 void holt_group_stop(holt_group *g, const char *why)
 {
+	holt__check_fork("holt_group_stop");
 	if (g)
 		holt__scope_ask(&g->scope, HOLT__STOP, HOLT__STOPPED, why);
 }
 
 void holt_group_cancel(holt_group *g, const char *why)
 {
+	holt__check_fork("holt_group_cancel");
 	if (g)
 		holt__scope_ask(&g->scope, HOLT__CANCEL, HOLT__CANCELED, why);
 }
@@ -392,9 +390,10 @@ int holt_group_next(holt_group *g, holt_task **ret_task)
 /* The result of a group whose members are all gone. */
 int holt__group_end(holt_group *g, int result)
 {
+	bool given = result < 0 && result != -ECANCELED;
 	int r = result;
 
-	if (result < 0 && result != -ECANCELED)
+	if (given)
 		goto out;
 	if (g->canceled_outside) {
 		r = -ECANCELED;
@@ -421,7 +420,7 @@ int holt__group_end(holt_group *g, int result)
 	if (g->kind == HOLT_ANY && g->has_failure)
 		return g->failure;
 out:
-	if (g->kind == HOLT_ALL && g->has_failure && !g->failed)
+	if ((g->kind == HOLT_ALL || (g->kind == HOLT_ANY && given)) && g->has_failure && !g->failed)
 		holt_log(LOG_WARNING, "%s (beside the group's own result: %s)",
 			g->scope.cause == HOLT__FAILURE ? g->scope.why : strerror(-g->failure), r < 0 ? strerror(-r) : "success");
 	return r;
@@ -446,7 +445,7 @@ static void log_finally(holt_group *g, size_t number, holt_finally_fn fn, const 
 /* Newest first, each once, in a shield that lasts as long as the cleanup does. */
 static void run_finally(holt_group *g, holt_task *t, int result)
 {
-	holt_time end = g->scope.seen >= HOLT__CANCEL ? g->end_at : holt__time_add(holt__fresh_now(), cleanup_of(g));
+	holt_time end = g->scope.seen >= HOLT__CANCEL ? g->end_at : holt__time_add(holt__fresh_now(), g->cleanup);
 	struct holt__scope shield;
 
 	holt__scope_open(&shield, &g->scope, t, HOLT__SCOPE, HOLT_SHIELD | HOLT__FINALLY, end);
@@ -498,7 +497,7 @@ int holt_group_close(holt_group *g, int result)
 	g->phase = HOLT__CLOSING;
 	if (result == -ECANCELED)
 		holt__group_note_canceled(g);
-	if (result < 0)
+	if (result < 0 && g->scope.seen < HOLT__CANCEL)
 		holt__scope_ask(&g->scope, HOLT__CANCEL, HOLT__CLOSED, strerror(-result));
 	if (g->count == 0 && g->first)
 		cancel_background(g);
@@ -521,6 +520,9 @@ int holt_group_close(holt_group *g, int result)
 
 void holt_auto_group(holt_group **g)
 {
+	int saved = errno;
+
 	if (*g)
 		holt_group_close(*g, -ECANCELED);
+	errno = saved;
 }

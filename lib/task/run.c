@@ -179,7 +179,7 @@ static int begin(struct holt__sched *s, const struct holt_run_options *o)
 	if (r < 0)
 		return r;
 	holt__context_init_here(&s->context);
-	holt__group_init(&s->root, s, &root, s->name);
+	holt__group_init(&s->root, s, NULL, &root, s->name);
 	holt__scope_open(&s->root.scope, NULL, NULL, HOLT__GROUP, 0, HOLT_NEVER);
 	s->trim.fire = trim;
 	s->running = true;

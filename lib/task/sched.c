@@ -73,9 +73,13 @@ static HOLT__COLD void spins(holt_task *t)
 	char path[256];
 	struct holt__text text = HOLT__TEXT(path);
 
-	holt__task_path(t, &text);
-	holt_log(LOG_WARNING, "%s: cancel spin: it has seen -ECANCELED %d times without waiting; it should return", path, SPINS);
 	t->spins = 0;
+	if (t->spun < UINT16_MAX)
+		t->spun++;
+	if ((t->spun & (t->spun - 1)) == 0) { /* back-off: the log shall not drown in it */
+		holt__task_path(t, &text);
+		holt_log(LOG_WARNING, "%s: cancel spin: it has seen -ECANCELED %d times without waiting; it should return", path, SPINS);
+	}
 	yield(t);
 }
 

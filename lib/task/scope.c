@@ -73,7 +73,7 @@ static struct holt__wheel *wheel(struct holt__scope *s)
 	return &(s->task ? s->task->loop : &holt__container(s, holt_group, scope)->sched->loop)->timers;
 }
 
-static void on_timer(struct holt__timer *timer);
+static void name_again(struct holt__timer *timer);
 
 /* A canceled scope's timer has no deadline to keep any more: it will name who ignores the cancellation. */
 static void start_naming(struct holt__scope *s, holt_time now)
@@ -81,7 +81,7 @@ static void start_naming(struct holt__scope *s, holt_time now)
 	unsigned shift = s->nagged < 6 ? s->nagged : 6;
 
 	holt__timer_stop(&s->timer);
-	s->timer.fire = on_timer;
+	s->timer.fire = name_again;
 	holt__timer_start(wheel(s), &s->timer, holt__time_add(now, holt__time_min(NAG_FIRST << shift, NAG_MAX)));
 }
 
@@ -96,8 +96,8 @@ static bool look(struct holt__scope *s, holt_time now)
 	if (level >= HOLT__CANCEL && s->cause == HOLT__NONE && holt__scope_outside(s) < HOLT__CANCEL)
 		s->cause = HOLT__STOPPED; /* a stop from outside that this scope asked to be ended by, or has no grace for */
 	if (s->kind == HOLT__GROUP)
-		holt__group_level_rose(holt__container(s, holt_group, scope), before);
-	if (level >= HOLT__CANCEL && before < HOLT__CANCEL && s->own >= HOLT__CANCEL)
+		holt__group_level_rose(holt__container(s, holt_group, scope), before, now);
+	if (level >= HOLT__CANCEL && before < HOLT__CANCEL && (s->own >= HOLT__CANCEL || holt__scope_outside(s) < HOLT__CANCEL))
 		start_naming(s, now);
 	if (level >= HOLT__CANCEL && !s->inner && s->task && s->task->scope == s)
 		holt__interrupt(s->task);
@@ -147,21 +147,19 @@ void holt__scope_ask(struct holt__scope *s, enum holt__level level, enum holt__c
 	spread(s, holt__fresh_now());
 }
 
-/*
- * The deadline, if the scope was not canceled before; else it is time to name those who ignore it.
- */
-static void on_timer(struct holt__timer *timer)
+static void deadline_passed(struct holt__timer *timer)
+{
+	holt__scope_ask(holt__container(timer, struct holt__scope, timer), HOLT__CANCEL, HOLT__DEADLINE, NULL);
+}
+
+static void name_again(struct holt__timer *timer)
 {
 	struct holt__scope *s = holt__container(timer, struct holt__scope, timer);
 	char since[64];
 	struct holt__text text = HOLT__TEXT(since);
+	unsigned doubled = ++s->nagged < 6 ? s->nagged : 6;
 
-	if (s->own < HOLT__CANCEL) {
-		holt__scope_ask(s, HOLT__CANCEL, HOLT__DEADLINE, NULL);
-		return;
-	}
-	s->nagged++;
-	holt__text_span(&text, s->nagged <= 6 ? (NAG_FIRST << s->nagged) - NAG_FIRST : NAG_MAX * (s->nagged - 5));
+	holt__text_span(&text, (NAG_FIRST << doubled) - NAG_FIRST + (s->nagged - doubled) * NAG_MAX);
 	holt__name_who_ignores(s, LOG_WARNING, since, NULL, 0);
 	start_naming(s, holt__fresh_now());
 }
@@ -227,10 +225,12 @@ void holt__scope_push(holt_task *t, struct holt__scope *s, holt_time deadline)
 {
 	t->scope->inner = s;
 	t->scope = s;
+	if (holt__unlikely(s->seen >= HOLT__CANCEL))
+		return; /* born canceled: a deadline says nothing more, and the timer names those who ignore it */
 	if (deadline <= t->loop->now) {
 		holt__scope_ask(s, HOLT__CANCEL, HOLT__DEADLINE, NULL);
 	} else if (s->near == deadline && deadline != HOLT_NEVER) { /* else one further out comes earlier, and takes us with it */
-		s->timer.fire = on_timer;
+		s->timer.fire = deadline_passed;
 		holt__timer_start(&t->loop->timers, &s->timer, deadline);
 	}
 }
@@ -277,9 +277,11 @@ void holt_scope_begin(struct holt_scope *scope, holt_time deadline, unsigned fla
 		holt__check_fork("holt_scope_begin");
 		holt__die("holt_scope_begin: only a task can open a scope");
 	}
+	if (flags & ~(unsigned)(HOLT_ON_STOP | HOLT_SHIELD))
+		holt__die("holt_scope_begin: unknown flags");
 	if ((flags & HOLT_SHIELD) && deadline == HOLT_NEVER)
 		holt__die("holt_scope_begin: a shield needs a finite deadline");
-	holt__scope_open(inside(scope), t->scope, t, HOLT__SCOPE, flags & (HOLT_ON_STOP | HOLT_SHIELD), deadline);
+	holt__scope_open(inside(scope), t->scope, t, HOLT__SCOPE, flags, deadline);
 	holt__scope_push(t, inside(scope), deadline);
 }
 
@@ -303,6 +305,7 @@ ssize_t holt_scope_end(struct holt_scope *scope, ssize_t r)
 
 void holt_scope_cancel(struct holt_scope *scope, const char *why)
 {
+	holt__check_fork("holt_scope_cancel");
 	holt__scope_ask(inside(scope), HOLT__CANCEL, HOLT__CANCELED, why);
 }
 
@@ -310,11 +313,13 @@ int holt_timeout(holt_time span, holt_fn fn, void *arg)
 {
 	struct holt_scope s;
 
-	if (!holt__self)
+	if (!holt__self) {
+		holt__check_fork("holt_timeout");
 		return -EPERM;
+	}
 	if (!fn)
 		return -EINVAL;
-	holt_scope_begin(&s, holt__time_add(holt__fresh_now(), span), 0);
+	holt_scope_begin(&s, span ? holt__time_add(holt__fresh_now(), span) : 0, 0); /* 0: past, whatever the turn's clock says */
 	return (int)holt_scope_end(&s, fn(arg));
 }
 
@@ -349,8 +354,10 @@ int holt_check(void)
 	if (t->scope->near != HOLT_NEVER && t->scope->seen < HOLT__CANCEL) {
 		holt_time now = holt__fresh_now();
 
-		if (t->scope->near <= now)
+		if (t->scope->near <= now) {
+			t->loop->now = now; /* whoever this wakes shall not see an earlier time than it waited for */
 			holt__wheel_run(&t->loop->timers, now); /* only queues, as in a turn */
+		}
 	}
 	return t->scope->seen >= HOLT__CANCEL ? -ECANCELED : 0;
 }

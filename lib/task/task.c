@@ -152,7 +152,7 @@ static void start(holt_task *t, holt_group *g, holt_fn fn, void *arg, const stru
 	t->is_ready = false;
 	t->repeats = false;
 	t->budget = BUDGET_AT_START;
-	t->spins = 0;
+	t->spins = t->spun = 0;
 	t->n_waiters = 0;
 	t->locks = 0;
 	t->waits_for = NULL;
@@ -222,7 +222,7 @@ int holt_spawn_with(holt_group *g, holt_fn fn, void *arg, const struct holt_task
 	if (holt__unlikely(o->copy > 0 && o->copy > stacks->size / 2))
 		return -EINVAL;
 	if (holt__unlikely(o->until_ready)) {
-		r = holt__enter(&self);
+		r = holt__enter_to_wait(&self);
 		if (r < 0)
 			return r;
 	}
@@ -232,6 +232,10 @@ int holt_spawn_with(holt_group *g, holt_fn fn, void *arg, const struct holt_task
 		r = holt__group_reserve(g);
 		if (r < 0)
 			return r;
+		if (holt__unlikely(self && self->scope->seen >= HOLT__CANCEL)) { /* while it waited for room: it may not wait again */
+			holt__group_unreserve(g);
+			return -ECANCELED;
+		}
 	}
 	t = holt__stack_get(stacks);
 	if (holt__unlikely(!t)) {
@@ -300,7 +304,7 @@ int holt_task_result(holt_task *t)
 
 const char *holt_task_name(holt_task *t)
 {
-	return t->name ? t->name : "";
+	return t->name ? t->name : "task";
 }
 
 uint64_t holt_task_id(holt_task *t)
@@ -310,6 +314,7 @@ uint64_t holt_task_id(holt_task *t)
 
 void holt_task_cancel(holt_task *t, const char *why)
 {
+	holt__check_fork("holt_task_cancel");
 	if (t && t->state != HOLT__ENDED)
 		holt__scope_ask(&t->own, HOLT__CANCEL, HOLT__CANCELED, why);
 }

@@ -80,6 +80,7 @@ struct holt_task {
 	bool background, is_ready, repeats; /* repeats: a namesake has lived in the same group */
 	uint16_t budget;                /* blocking calls that need not wait, until it must yield */
 	uint16_t spins;                 /* -ECANCELED seen since it last waited */
+	uint16_t spun;                  /* how often that was too many */
 	uint32_t n_waiters;
 	struct holt__waiter *waiter;    /* where it waits; an array of n_waiters */
 
@@ -129,7 +130,8 @@ struct holt_group {
 	bool keep, canceled_inside, canceled_outside; /* a -ECANCELED came, and where its cause was then */
 	bool has_failure, has_winner, own_budget; /* own_budget: its cleanup is shorter than what comes from outside */
 	int failure, winner;            /* ALL: the first failure, else the last; the first success of an ANY group */
-	holt_time grace, cleanup;       /* as given */
+	holt_time grace;                /* as given */
+	holt_time cleanup;              /* as given or inherited: never more than that of any group around */
 	holt_time canceled_at, end_at;  /* set when canceled: since when, and when the cleanup ends */
 	struct holt__timer escalate;
 	struct holt_waiters room;       /* spawners at the limit */
@@ -209,6 +211,15 @@ static inline int holt__enter(holt_task **ret_task)
 		return 0;
 	}
 	return holt__enter_slowly(t);
+}
+
+/* The same for a call that waits in any case, or starts something first: it does not yield, so all stays as it was seen. */
+static inline int holt__enter_to_wait(holt_task **ret_task)
+{
+	holt_task *t = holt__self;
+
+	*ret_task = t;
+	return holt__likely(t && t->scope->seen < HOLT__CANCEL) ? 0 : holt__enter_slowly(t);
 }
 
 /* Goes on with whoever is next; returns t->context.result when t has been switched back to. Call it last. */
@@ -398,13 +409,13 @@ void holt__name_who_ignores(struct holt__scope *s, int priority, const char *sin
 
 /* ---- groups (group.c) */
 
-void holt__group_init(holt_group *g, struct holt__sched *s, const struct holt_group_options *o, const char *name);
+void holt__group_init(holt_group *g, struct holt__sched *s, holt_group *outer, const struct holt_group_options *o, const char *name);
 void holt__group_member_result(holt_group *g, holt_task *t);
 void holt__group_member_handed_on(holt_group *g, holt_task *t);
 void holt__group_became_idle(holt_group *g);
 int holt__group_reserve_slowly(holt_group *g);
 void holt__group_unreserve(holt_group *g);
-void holt__group_level_rose(holt_group *g, enum holt__level before);
+void holt__group_level_rose(holt_group *g, enum holt__level before, holt_time now);
 bool holt__group_zero_grace(const holt_group *g);
 bool holt__task_inside(const holt_task *t, const holt_group *g); /* a member of g, or deeper */
 int holt__group_end(holt_group *g, int result); /* all members are gone: the result of the group */

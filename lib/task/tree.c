@@ -79,8 +79,11 @@ static size_t add_branches(struct holt__text *text, const struct holt__scope *s)
 static const char *level_name(enum holt__level level)
 {
 	static const char *const names[] = {
-		[HOLT__RUN] = "", [HOLT__STOP] = "stopping", [HOLT__CANCEL] = "canceled",
-		[HOLT__BREAK] = "canceled, shields broken", [HOLT__END] = "canceled, all shields broken",
+		[HOLT__RUN] = "",
+		[HOLT__STOP] = "stopping",
+		[HOLT__CANCEL] = "canceled",
+		[HOLT__BREAK] = "canceled, shields broken",
+		[HOLT__END] = "canceled, all shields broken",
 	};
 
 	return names[level];

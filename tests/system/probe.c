@@ -6,12 +6,12 @@
  *	watchdog                spins for ever at SIGUSR2, beside a task that only waits
  *	heartbeat PERIOD_MS     a task misses its heartbeat for three periods, then is in time again
  *	fdstore ADDRESS         an echo server whose listener and connections outlive it in the manager's store
- *	stubborn GRACE_MS CLEANUP_MS    tasks that ignore whatever can be ignored
+ *	stubborn GRACE_MS CLEANUP_MS    tasks that ignore whatever can be ignored, and others that say what they saw
  *	shield                  a task in a shield that only a break ends, and one that a cancellation ends
  *	finally GRACE_MS        a group with two finally handlers, whose task only a cancellation ends
  *	fail                    fails as soon as it is ready
  *	log                     entries for a reader of the journal
- *	flood N                 N entries without a pause, and one at its end
+ *	flood N                 N entries without a pause
  *	env                     prints what is left of the manager's variables, and how many descriptors it was handed
  *
  * It tells the test where it is by X_... fields on the notify socket, which a manager ignores. It uses the public
@@ -240,20 +240,17 @@ static int mule(void *arg)
 	return holt_cond_wait(&never, &yoke);
 }
 
-static int stubborn(void *arg)
+/* Three witnesses, one of each step. */
+static int polite(void *arg)
 {
-	holt_auto(group) g = NULL;
 	int r;
 
 	(void)arg;
-	r = holt_group_open(&g, .name = "work");
-	if (r < 0)
-		return r;
-	r = holt_spawn(g, mule, NULL, .until_ready = true);
-	if (r >= 0)
-		r = holt_spawn(g, owner, NULL, .until_ready = true);
-	holt_service_ready("will not go");
-	return holt_group_close(holt_take(g), r);
+	holt_ready();
+	r = until_stop();
+	if (r == 0)
+		holt_log(LOG_NOTICE, "was stopped");
+	return r;
 }
 
 static int shielded(void *arg)
@@ -266,6 +263,7 @@ static int shielded(void *arg)
 	holt_scope_begin(&s, holt_in(HOLT_HOUR), HOLT_SHIELD);
 	r = holt_sleep(HOLT_HOUR);
 	holt_notify("X_BROKEN=%d", r);
+	holt_log(LOG_NOTICE, "was broken");
 	return (int)holt_scope_end(&s, r);
 }
 
@@ -277,7 +275,26 @@ static int cancelable(void *arg)
 	holt_ready();
 	r = holt_sleep(HOLT_NEVER);
 	holt_notify("X_CANCELED=%d", r);
+	holt_log(LOG_NOTICE, "was canceled");
 	return r;
+}
+
+static int stubborn(void *arg)
+{
+	static const struct { const char *name; holt_fn fn; } all[] = {
+		{ "mule", mule }, { "owner", owner }, { "polite", polite }, { "cancelable", cancelable }, { "shielded", shielded },
+	};
+	holt_auto(group) g = NULL;
+	int r;
+
+	(void)arg;
+	r = holt_group_open(&g, .name = "work");
+	for (size_t i = 0; r >= 0 && i < sizeof all / sizeof *all; i++)
+		r = holt_spawn(g, all[i].fn, NULL, .name = all[i].name, .until_ready = true);
+	if (r < 0)
+		return r;
+	holt_service_ready("will not go");
+	return holt_group_close(holt_take(g), r);
 }
 
 static int shield(void *arg)
@@ -374,10 +391,7 @@ static int flood(void *arg)
 	for (long i = 0; i < number(0); i++)
 		holt_log(LOG_INFO, "flood %ld", i);
 	holt_service_ready("flooded");
-	int r = until_stop();
-
-	holt_log(LOG_INFO, "the end");
-	return r;
+	return until_stop();
 }
 
 /* ---- env */

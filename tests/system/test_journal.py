@@ -22,10 +22,10 @@ class Written:
 
     def get(self, t):
         t.tell(self.journald.follow.text)
-        if not self.entries:
+        if self.entries is None:
             s = self.journald.start(t, [PROBE, 'log'])
-            self.journald.follow.wait(probelog.last)
             equal(s.exit(), 0, 'status')
+            self.journald.sync()
             self.entries = self.journald.follow.select(lambda e: e.get('SYSLOG_IDENTIFIER') == 'probe')
         return self.entries
 
@@ -36,44 +36,49 @@ for claim in probelog.CLAIMS:
     case(lambda t, claim=claim: claim(written().get(t)), name=claim.__name__)
 
 
-def flood_entries(j, s):
-    j.follow.wait(lambda e: e.get('MESSAGE') == 'the end')
-    mine = j.follow.select(lambda e: e.get('_PID') == str(s.pid) and e.get('SYSLOG_IDENTIFIER') == 'probe')
-    numbers = [int(m[1]) for m in (re.fullmatch(r'flood (\d+)', e.get('MESSAGE') or '') for e in mine) if m]
-    return mine, numbers
+@case
+def what_still_waits_for_the_journal_at_an_orderly_end_is_sent(t):
+    # a queue of ten datagrams, as a network namespace of our own begins with, is full long before the 300 are through
+    equal([e['MESSAGE'] for e in written().get(t) if 'count' in e['MESSAGE']][-1:], ['count 299'], 'the last entry')
+
+
+def came_and_lost(entries):
+    """The numbers of a flood that came, and how many the program told as lost."""
+    said = [str(e.get('MESSAGE')) for e in entries if e.get('SYSLOG_IDENTIFIER') == 'probe']
+    numbers = [int(m[1]) for m in (re.fullmatch(r'flood (\d+)', s) for s in said) if m]
+    return numbers, sum(int(m[1]) for m in (re.search(r'(\d+) .*\blost\b', s) for s in said) if m)
+
+
+def flooded(t, j, s, n):
+    """Waits until all n are accounted for. The numbers that came."""
+    t.tell(lambda: '%d came, %d were lost' % (len(came_and_lost(j.follow.entries)[0]), came_and_lost(j.follow.entries)[1]))
+    j.follow.wait_until(lambda entries: (lambda c, k: len(c) + k >= n)(*came_and_lost(entries[:])))
+    numbers, lost = came_and_lost(j.follow.entries)
+    equal(numbers, sorted(set(numbers)), 'the numbers, in order and each once')
+    equal(len(numbers) + lost, n, 'entries that came or were told as lost')
+    s.signal(signal.SIGTERM)
+    equal(s.exit(), 0, 'status')
+    return numbers
 
 
 @case
 def a_journald_that_does_not_read_never_blocks_the_loop_and_losses_are_told(t):
     j = t.own(Journald())
-    n = 30000                                   # more than its socket and any bounded ring hold
+    n = 20000                                   # more than its socket and any bounded ring hold
     j.service.signal(signal.SIGSTOP)
     until(lambda: proc_state(j.pid) == 'T')
     s = j.start(t, [PROBE, 'flood', str(n)])
     s.wait('READY', '1')                        # the loop went on to this
     check(proc_state(j.pid) == 'T', 'journald has run meanwhile')
     j.service.signal(signal.SIGCONT)
-    s.signal(signal.SIGHUP)                     # the probe's last words: "the end"
-    mine, numbers = flood_entries(j, s)
-    equal(s.exit(), 0, 'status')
-    equal(numbers, sorted(set(numbers)), 'the numbers, in order and each once')
-    check(0 < len(numbers) < n, '%d of %d entries came', len(numbers), n)
-    told = [int(m) for e in mine for m in re.findall(r'\b(\d+)\b', e.get('MESSAGE') or '') if 'lost' in (e.get('MESSAGE') or '')]
-    equal(sum(told), n - len(numbers), 'entries told as lost')
+    check(0 < len(flooded(t, j, s, n)) < n, 'nothing was lost, so nothing was shown')
 
 
 @case
-def a_flood_that_is_read_arrives_in_order_or_is_counted(t):
+def a_flood_arrives_in_order_and_what_does_not_is_counted(t):
     j = t.own(Journald())
-    n = 5000
-    s = j.start(t, [PROBE, 'flood', str(n)])
-    s.wait('READY', '1')
-    s.signal(signal.SIGHUP)
-    mine, numbers = flood_entries(j, s)
-    equal(s.exit(), 0, 'status')
-    equal(numbers, sorted(set(numbers)), 'the numbers, in order and each once')
-    told = [int(m) for e in mine for m in re.findall(r'\b(\d+)\b', e.get('MESSAGE') or '') if 'lost' in (e.get('MESSAGE') or '')]
-    equal(len(numbers) + sum(told), n, 'entries that came or were told as lost')
+    s = j.start(t, [PROBE, 'flood', '3000'])
+    flooded(t, j, s, 3000)
 
 
 cases.main()

@@ -144,6 +144,15 @@ def who_ignores_everything_is_named_in_log_and_status_and_the_exit_is_1(t):
 
 
 @case
+def a_cancel_spin_is_named_but_does_not_flood_the_log(t):
+    s = probe(t, 'stubborn', 100, 500)
+    s.signal(signal.SIGTERM)
+    equal(s.exit(), 1, 'status')
+    n = s.log.wait_end().count('cancel spin')
+    check(0 < n < 50, '%d lines say so', n)
+
+
+@case
 def each_step_of_a_stop_asks_for_its_time_never_more_than_grace_and_cleanup(t):
     grace, cleanup = 400, 1000
     s = probe(t, 'stubborn', grace, cleanup)

@@ -131,6 +131,7 @@ class Talker:
     def settle(self):
         """After the server has ended: every byte is accounted for. Needs hold_peer()."""
         unread = 0
+        self.peer.setblocking(True)             # the flag is shared with the server, which is gone
         self.sock.shutdown(socket.SHUT_WR)      # also wakes a sender that waits for room
         while True:
             data = self.peer.recv(1 << 16)

@@ -34,7 +34,7 @@ class Follow:
     def __init__(self, folder, front=()):
         argv = list(front) + ['journalctl', '-q', '-D', folder, '-f', '-n', 'all', '-a', '-o', 'json']
         self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        self.entries, self.ended = [], False
+        self.entries, self.ended, self.syncs = [], False, 0
         self.cond = threading.Condition()
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
@@ -74,10 +74,24 @@ class Follow:
                 at = len(self.entries)
         return found
 
+    def wait_until(self, condition):
+        """Until condition(entries) holds; asked again with each new entry."""
+        with self.cond:
+            self.cond.wait_for(lambda: condition(self.entries) or self.ended)
+            cases.check(condition(self.entries), 'journalctl ended')
+
+    def sync(self, socket_path):
+        """All that a journald was sent by the native protocol is in entries: datagrams keep their order."""
+        self.syncs += 1
+        word = 'sync %d' % self.syncs
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(b'PRIORITY=7\nSYSLOG_IDENTIFIER=harness\nMESSAGE=%s\n' % word.encode(), socket_path)
+        self.wait(lambda e: e.get('SYSLOG_IDENTIFIER') == 'harness' and e.get('MESSAGE') == word)
+
     def text(self, since=0):
         with self.cond:
             return '\n'.join('%s[%s]: %.300s' % (e.get('SYSLOG_IDENTIFIER'), e.get('PRIORITY'), e.get('MESSAGE'))
-                             for e in self.entries[since:][-60:])
+                             for e in self.entries[since:][-40:])
 
 
 class Journald(cases.Owner):
@@ -108,9 +122,11 @@ printf %s "$1" >/run/systemd/journald.conf.d/holt.conf && exec "$2"'''
             self.close()
             raise
 
+    def sync(self):
+        self.follow.sync(self.run + '/systemd/journal/socket')
+
     def start(self, t, argv, **kw):
         """A Service of the case t, whose stderr is a journal stream, as systemd would have made it."""
-        t.tell(self.follow.text)
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             s.connect(self.run + '/systemd/journal/stdout')

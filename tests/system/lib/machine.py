@@ -199,6 +199,10 @@ class Machine(cases.Owner):
         self.run('sh', '-c', 'systemctl stop --no-block "$@"; systemctl kill --kill-who=all -s KILL "$@"; systemctl stop "$@"; '
                  'systemctl reset-failed "$@"; cd /etc/systemd/system && rm -f "$@"', 'sh', *units)
 
+    def sync(self):
+        """What was logged by the native protocol so far is in self.journal."""
+        self.journal.sync(self.path('/run/systemd/journal/socket'))
+
     # sockets
 
     def connect(self, address):

@@ -8,12 +8,8 @@ import re
 from . import cases
 from .cases import check, equal
 
+TASK = 'probe/logs/writer'
 SOURCE = os.path.join(cases.HERE, 'probe.c')
-
-
-def last(e):
-    """The last entry that the probe writes: when it is there, all are."""
-    return e.get('MESSAGE') == 'count 299'
 
 
 def one(entries, message):
@@ -39,9 +35,9 @@ def an_entry_says_where_it_was_written(entries):
 def an_entry_names_its_program_and_its_task(entries):
     e = one(entries, 'with fields')
     equal(e.get('SYSLOG_IDENTIFIER'), 'probe', 'SYSLOG_IDENTIFIER')
-    equal(e.get('HOLT_TASK'), 'logs/writer', 'HOLT_TASK')
+    equal(e.get('HOLT_TASK'), TASK, 'HOLT_TASK')
     check(re.fullmatch(r'[0-9]+', e.get('HOLT_TASK_ID', '')), 'HOLT_TASK_ID=%s', e.get('HOLT_TASK_ID'))
-    equal({x.get('HOLT_TASK_ID') for x in entries if x.get('HOLT_TASK') == 'logs/writer'}, {e['HOLT_TASK_ID']}, 'its ids')
+    equal({x.get('HOLT_TASK_ID') for x in entries if x.get('HOLT_TASK') == TASK}, {e['HOLT_TASK_ID']}, 'its ids')
 
 
 def fields_of_ones_own_are_kept_with_several_lines_too(entries):
@@ -64,7 +60,7 @@ def a_message_of_300_kilobytes_is_whole(entries):
     found = [e for e in entries if len(e.get('MESSAGE') or '') > 100000]
     equal([len(e['MESSAGE']) for e in found], [len(big)], 'lengths of the big ones')
     check(found[0]['MESSAGE'] == big, 'it is not what was written')
-    equal(found[0].get('HOLT_TASK'), 'logs/writer', 'HOLT_TASK of the big one')
+    equal(found[0].get('HOLT_TASK'), TASK, 'HOLT_TASK of the big one')
 
 
 def entries_keep_their_order_and_none_is_lost(entries):

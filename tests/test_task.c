@@ -1,0 +1,1688 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks and runs: how they are spawned, named, waited for and timed out, what follows the tree, what other threads and
+ * forked children may do, and that none of it needs memory on the way or loses any when there is none.
+ */
+#include "harness.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "task/task.h"
+
+#define NUMBER(n) ((void *)(intptr_t)(n))
+#define WORD(text) ((void *)(text)) /* as an argument: -Wwrite-strings makes it const */
+
+/* The order in which things happened, a word each: "a b c ". */
+static char trace[512];
+
+static void note(const char *word)
+{
+	strcat(trace, word);
+	strcat(trace, " ");
+}
+
+static int run_clean(holt_fn fn, void *arg)
+{
+	trace[0] = 0;
+	return harness_run(fn, arg);
+}
+
+static int give(void *number)
+{
+	return (int)(intptr_t)number;
+}
+
+static int note_it(void *word)
+{
+	note(word);
+	return 0;
+}
+
+static int sleep_a_second(void *arg)
+{
+	(void)arg;
+	return holt_sleep(HOLT_SEC);
+}
+
+static int sleep_long(void *arg)
+{
+	(void)arg;
+	return holt_sleep(10 * HOLT_HOUR);
+}
+
+static int sleeps_seconds(void *arg)
+{
+	int n = (int)(intptr_t)arg, r = holt_sleep((holt_time)(n < 0 ? -n : n) * HOLT_SEC);
+
+	return r < 0 ? r : n;
+}
+
+/* ---- options of spawn */
+
+static int copied(void *arg)
+{
+	char *text = arg;
+
+	ck_assert_uint_eq((uintptr_t)arg % 64, 0);
+	ck_assert_str_eq(text, "a copy of the caller's");
+	text[0] = 'x'; /* it is our own */
+	return holt_yield();
+}
+
+static int copies(void *arg)
+{
+	char text[64] = "a copy of the caller's", much[40000] = "";
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(holt_spawn(g, copied, text, .copy = sizeof text), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	strcpy(text, "gone");
+	ck_assert_int_eq(holt_spawn(g, copied, NULL, .copy = 1), -EINVAL);
+	ck_assert_int_eq(holt_spawn(g, copied, much, .copy = holt_self()->stacks->size / 2 + 1), -EINVAL);
+	return holt_group_close(g, 0);
+}
+
+TEST(copy_gives_each_task_its_own_argument_of_at_most_half_the_stack)
+{
+	ck_assert_int_eq(run_clean(copies, NULL), 0);
+}
+
+static int uses_a_megabyte(void *arg)
+{
+	char block[1 << 20];
+
+	memset(block, 1, sizeof block);
+	(void)arg;
+	return holt_yield() < 0 ? -ECANCELED : block[12345];
+}
+
+static int large_stacks(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t[2] = { NULL, NULL };
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(holt_spawn(g, uses_a_megabyte, NULL, .stack_size = 2 << 20, .task = &t[i]), 0);
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(holt_task_result(t[i]), 1);
+		holt_task_unref(t[i]);
+	}
+	ck_assert_int_eq(holt_spawn(g, give, NULL, .stack_size = SIZE_MAX), -EINVAL);
+	ck_assert_int_eq(holt_spawn(g, give, NULL, .stack_size = 1), 0); /* more than it asked for */
+	return holt_group_close(g, 0);
+}
+
+TEST(stack_size_of_a_task_or_of_all_is_as_asked)
+{
+	ck_assert_int_eq(run_clean(large_stacks, NULL), 0);
+	ck_assert_int_eq(harness_run(uses_a_megabyte, NULL, .stack_size = 2 << 20), 1);
+	ck_assert_int_eq(harness_run(uses_a_megabyte, NULL, .stack_size = SIZE_MAX), -EINVAL);
+}
+
+static int spawn_badly(void *arg)
+{
+	struct {
+		struct holt_task_options known;
+		uint64_t unknown;
+	} longer = { .known.size = sizeof longer };
+	struct holt_task_options tiny = { .size = 4 }, shorter = { .size = offsetof(struct holt_task_options, name) };
+	holt_task *t = (holt_task *)1;
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(NULL, give, NULL, .task = &t), -EINVAL);
+	ck_assert_ptr_null(t); /* there is no detached task, and nobody else owns arg */
+	ck_assert_int_eq(holt_spawn_with(g, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(holt_spawn_with(g, give, NULL, &tiny), -EINVAL);
+	longer.unknown = 1;
+	ck_assert_int_eq(holt_spawn_with(g, give, NULL, &longer.known), -E2BIG);
+	longer.unknown = 0;
+	ck_assert_int_eq(holt_spawn_with(g, note_it, WORD("longer"), &longer.known), 0);
+	shorter.fn_name = "short";
+	shorter.name = "not known then";
+	ck_assert_int_eq(holt_spawn_with(g, note_it, WORD("shorter"), &shorter), 0);
+	ck_assert_int_eq(holt_spawn_with(g, note_it, WORD("none"), NULL), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(spawn_takes_options_of_any_age_and_refuses_what_it_does_not_know)
+{
+	ck_assert_int_eq(run_clean(spawn_badly, NULL), 0);
+	ck_assert_str_eq(trace, "longer shorter none ");
+}
+
+/* ---- handles, names, paths */
+
+static int handles(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t = NULL, *other = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(7), .task = &t), 0);
+	ck_assert_int_eq(holt_spawn(g, give, NUMBER(1), .task = &other), 0);
+	ck_assert(!holt_task_done(t));
+	ck_assert_int_eq(holt_task_result(t), -EINPROGRESS);
+	ck_assert_uint_ne(holt_task_id(t), holt_task_id(other));
+	ck_assert_uint_ne(holt_task_id(t), holt_task_id(holt_self()));
+	ck_assert_ptr_eq(holt_task_ref(t), t);
+	ck_assert_ptr_null(holt_task_unref(t));
+	ck_assert_ptr_null(holt_task_ref(NULL));
+	ck_assert_ptr_null(holt_task_unref(NULL));
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	ck_assert(holt_task_done(t));
+	ck_assert_int_eq(holt_task_result(t), 7);
+	holt_task_cancel(t, NULL); /* it has ended: nothing happens */
+	holt_task_cancel(NULL, NULL);
+	holt_task_unref(t);
+	holt_task_unref(other);
+	return 0;
+}
+
+TEST(handle_tells_of_a_task_until_its_last_reference_is_dropped)
+{
+	ck_assert_int_eq(run_clean(handles, NULL), 0);
+}
+
+static const char *path_of(const holt_task *t)
+{
+	static char path[4][256];
+	static unsigned n;
+	struct holt__text text = HOLT__TEXT(path[n % 4]);
+
+	holt__task_path(t, &text);
+	return path[n++ % 4];
+}
+
+static int names(void *arg)
+{
+	char name[] = "changes", longer[1000], numbered[64];
+	holt_group *conns = NULL, *unnamed = NULL;
+	holt_task *t[6] = { NULL };
+
+	(void)arg;
+	memset(longer, 'n', sizeof longer - 1);
+	longer[sizeof longer - 1] = 0;
+	ck_assert_int_eq(holt_group_open(&conns, .name = "conns"), 0);
+	ck_assert_int_eq(holt_spawn(conns, sleep_long, NULL, .task = &t[0]), 0);
+	ck_assert_int_eq(holt_spawn(conns, sleep_long, NULL, .task = &t[1], .name = name), 0);
+	ck_assert_int_eq(holt_spawn_with(conns, sleep_long, NULL, NULL), 0);
+	ck_assert_int_eq(holt_spawn(conns, sleep_long, NULL, .task = &t[2], .name = longer), 0);
+	name[0] = 'X'; /* it was copied */
+	ck_assert_str_eq(path_of(holt_self()), "web/main");
+	ck_assert_str_eq(path_of(t[0]), "web/conns/sleep_long");
+	ck_assert_str_eq(holt_task_name(t[1]), "changes");
+	ck_assert_str_eq(path_of(t[1]), "web/conns/changes");
+	ck_assert_str_eq(holt__scope_group(&conns->scope)->first->next->next->task->name ? "?" : "none", "none");
+	ck_assert_str_eq(holt_task_name(conns->first->next->next->task), "task");
+	ck_assert_str_eq(path_of(conns->first->next->next->task), "web/conns/task");
+	ck_assert_uint_ge(strlen(holt_task_name(t[2])), 255);
+
+	ck_assert_int_eq(holt_group_open(&unnamed), 0);
+	ck_assert_int_eq(holt_spawn(unnamed, sleep_long, NULL, .task = &t[3], .name = "echo"), 0);
+	ck_assert_str_eq(path_of(t[3]), "web/conns/echo");
+	ck_assert_int_eq(holt_spawn(unnamed, sleep_long, NULL, .task = &t[4], .name = "echo"), 0);
+	snprintf(numbered, sizeof numbered, "web/conns/echo#%d", (int)holt_task_id(t[3]));
+	ck_assert_str_eq(path_of(t[3]), numbered);
+	snprintf(numbered, sizeof numbered, "web/conns/echo#%d", (int)holt_task_id(t[4]));
+	ck_assert_str_eq(path_of(t[4]), numbered);
+	holt_task_cancel(t[3], NULL);
+	ck_assert_int_eq(holt_task_wait(t[3], NULL), 0);
+	ck_assert_str_eq(path_of(t[4]), numbered); /* and so it stays */
+
+	holt_group_cancel(conns, NULL);
+	ck_assert_int_eq(holt_group_close(unnamed, 0), -ECANCELED);
+	for (int i = 0; i < 6; i++)
+		holt_task_unref(t[i]);
+	return holt_group_close(conns, 0);
+}
+
+TEST(task_is_called_by_its_name_else_its_function_and_its_path_by_the_groups_around)
+{
+	ck_assert_int_eq(harness_run(names, NULL, .name = "web"), 0);
+}
+
+TEST(outside_of_tasks_there_is_no_self_and_nothing_suspends)
+{
+	struct holt_local key = { .name = "key" };
+	holt_task *t = NULL;
+
+	ck_assert_ptr_null(holt_self());
+	ck_assert_int_eq(holt_sleep(1), -EPERM);
+	ck_assert_int_eq(holt_sleep_until(1), -EPERM);
+	ck_assert_int_eq(holt_yield(), -EPERM);
+	ck_assert_int_eq(holt_check(), 0);
+	ck_assert_int_eq(holt_ready(), -EPERM);
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, give, NULL), -EPERM);
+	ck_assert_int_eq(holt_gather(NULL, 0, HOLT_ALL), -EPERM);
+	ck_assert_int_eq(holt_wait(&t, 0, HOLT_ALL_COMPLETED, 0), -EPERM);
+	ck_assert_int_eq(holt_local_set(&key, &key), -EPERM);
+	ck_assert_ptr_null(holt_local_get(&key));
+	ck_assert(!holt_stopping());
+	ck_assert_ptr_null(holt_why());
+	ck_assert_uint_eq(holt_now(), HARNESS_EPOCH);
+	ck_assert_uint_eq(holt_in(HOLT_SEC), HARNESS_EPOCH + HOLT_SEC);
+	ck_assert_uint_eq(holt_in(HOLT_NEVER), HOLT_NEVER);
+	ck_assert_uint_eq(holt_in(HOLT_NEVER - 5), HOLT_NEVER);
+}
+
+/* ---- waiting for a task */
+
+struct waits {
+	holt_task *t;
+	int r, result, other;
+};
+
+static int waits_for(void *arg)
+{
+	struct waits *w = arg;
+
+	w->r = holt_task_wait(w->t, &w->result);
+	return 0;
+}
+
+static int wait_for_a_task(void *arg)
+{
+	struct waits *w = arg;
+	holt_group *g = NULL, *waiters = NULL;
+	holt_task *t = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .kind = HOLT_EACH), 0);
+	ck_assert_int_eq(holt_group_open(&waiters), 0);
+	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(5), .task = &w->t), 0);
+	ck_assert_int_eq(holt_spawn(waiters, waits_for, w, .task = &t), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_task_cancel(t, NULL);
+	ck_assert_int_eq(holt_task_wait(t, NULL), 0);
+	ck_assert_int_eq(w->r, -ECANCELED);
+	ck_assert_int_eq(w->result, 99);
+	ck_assert(!holt_task_done(w->t)); /* waiting does not own */
+	ck_assert_int_eq(holt_task_wait(w->t, &w->result), 0);
+	ck_assert_int_eq(w->result, 5);
+	ck_assert_int_eq(holt_task_wait(w->t, &w->result), 0); /* and again */
+	ck_assert_int_eq(holt_task_wait(NULL, &w->result), -EINVAL);
+	holt_task_unref(w->t);
+	holt_task_unref(t);
+	ck_assert_int_eq(holt_group_close(waiters, 0), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(task_wait_tells_the_result_and_does_not_own)
+{
+	struct waits w = { .result = 99 };
+
+	ck_assert_int_eq(run_clean(wait_for_a_task, &w), 0);
+	ck_assert_uint_eq(harness_time(), 5 * HOLT_SEC);
+}
+
+static int waits_for_an_ancestor(void *arg)
+{
+	struct waits *w = arg;
+	holt_task *self = holt_self();
+
+	w->r = holt_task_wait(w->t, NULL);
+	w->other = holt_task_wait(self, NULL);
+	w->result = holt_wait(&w->t, 1, HOLT_FIRST_COMPLETED, HOLT_SEC);
+	ck_assert_int_eq(holt_wait(&self, 1, HOLT_FIRST_COMPLETED, 0), -EDEADLK);
+	return 0;
+}
+
+static int holds_a_waiter(void *arg)
+{
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, waits_for_an_ancestor, arg), 0);
+	return holt_group_close(g, 0);
+}
+
+static int wait_in_a_circle(void *arg)
+{
+	struct waits *w = arg;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, holds_a_waiter, w, .task = &w->t), 0);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	holt_task_unref(w->t);
+	return 0;
+}
+
+TEST(task_cannot_wait_for_itself_or_for_one_that_holds_it)
+{
+	struct waits w = { .r = 0 };
+
+	ck_assert_int_eq(run_clean(wait_in_a_circle, &w), 0);
+	ck_assert_int_eq(w.r, -EDEADLK);
+	ck_assert_int_eq(w.other, -EDEADLK);
+	ck_assert_int_eq(w.result, -EDEADLK);
+}
+
+/* Tasks end after 1, 2, ... seconds; one that is negative fails. What holt_wait returns, and when. */
+struct some {
+	const char *claim;
+	int tasks[20];
+	enum holt_wait_for what;
+	holt_time span;
+	int expected, seconds;
+};
+
+static const struct some somes[] = {
+	{ "all", { 3, 1, 2 }, HOLT_ALL_COMPLETED, HOLT_NEVER, 3, 3 },
+	{ "all, in time", { 3, 1, 2 }, HOLT_ALL_COMPLETED, HOLT_MIN, 3, 3 },
+	{ "all, a failure changes nothing", { 3, -1, 2 }, HOLT_ALL_COMPLETED, HOLT_MIN, 3, 3 },
+	{ "all, at its end it says how many", { 3, 1, 2 }, HOLT_ALL_COMPLETED, 2 * HOLT_SEC + 1, 2, 2 },
+	{ "all, more than fit on the stack", { 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19 },
+		HOLT_ALL_COMPLETED, HOLT_NEVER, 20, 20 },
+	{ "first", { 3, 1, 2 }, HOLT_FIRST_COMPLETED, HOLT_NEVER, 1, 1 },
+	{ "first, two at once", { 3, 1, 1 }, HOLT_FIRST_COMPLETED, HOLT_NEVER, 2, 1 },
+	{ "first, none in time", { 3, 2 }, HOLT_FIRST_COMPLETED, HOLT_SEC, 0, 1 },
+	{ "failure", { 3, 1, -2, 9 }, HOLT_FIRST_FAILURE, HOLT_NEVER, 2, 2 },
+	{ "failure, none fails: all", { 3, 1, 2 }, HOLT_FIRST_FAILURE, HOLT_NEVER, 3, 3 },
+	{ "failure, none in time", { 3, 1, -2 }, HOLT_FIRST_FAILURE, HOLT_SEC + 1, 1, 1 },
+	{ "look, but do not wait", { 3, 1 }, HOLT_ALL_COMPLETED, 0, 0, 0 },
+	{ "none", { 0 }, HOLT_ALL_COMPLETED, HOLT_NEVER, 0, 0 },
+};
+
+static int wait_for_some(void *arg)
+{
+	const struct some *some = arg;
+	holt_task *t[20] = { NULL };
+	holt_group *g = NULL;
+	size_t n = 0;
+	int r;
+
+	ck_assert_int_eq(holt_group_open(&g, .kind = HOLT_EACH), 0);
+	for (; n < 20 && some->tasks[n]; n++)
+		ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(some->tasks[n]), .task = &t[n]), 0);
+	r = holt_wait(t, n, some->what, some->span);
+	ck_assert_msg(r == some->expected, "%s: %d instead of %d", some->claim, r, some->expected);
+	ck_assert_msg(harness_time() / HOLT_SEC == (holt_time)some->seconds, "%s: after %d s", some->claim, (int)(harness_time() / HOLT_SEC));
+	holt_group_cancel(g, NULL);
+	r = holt_group_close(g, 0);
+	for (size_t i = 0; i < n; i++)
+		holt_task_unref(t[i]);
+	return r;
+}
+
+TEST_LOOP(wait_counts_those_that_are_done_when_what_it_waits_for_came_or_time_is_over, 0, HOLT__N(somes))
+{
+	ck_assert_int_eq(run_clean(wait_for_some, WORD(&somes[_i])), 0);
+}
+
+static int wait_badly(void *arg)
+{
+	holt_task *t[3] = { NULL, NULL, NULL };
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .kind = HOLT_EACH), 0);
+	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(1), .task = &t[0]), 0);
+	ck_assert_int_eq(holt_wait(t, 2, HOLT_ALL_COMPLETED, 0), -EINVAL);
+	ck_assert_int_eq(holt_wait(NULL, 1, HOLT_ALL_COMPLETED, 0), -EINVAL);
+	ck_assert_int_eq(holt_wait(t, 1, (enum holt_wait_for)3, 0), -EINVAL);
+	t[1] = t[2] = t[0];
+	ck_assert_int_eq(holt_wait(t, 3, HOLT_ALL_COMPLETED, HOLT_NEVER), 3); /* named more than once: counts as often */
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL, .task = &t[1]), 0);
+	holt_task_cancel(t[1], NULL);
+	ck_assert_int_eq(holt_wait(t, 2, HOLT_FIRST_FAILURE, HOLT_MIN), 2); /* a cancellation is no failure */
+	holt_task_unref(t[0]);
+	holt_task_unref(t[1]);
+	return holt_group_close(g, 0);
+}
+
+TEST(wait_refuses_nonsense_and_takes_no_cancellation_for_a_failure)
+{
+	ck_assert_int_eq(run_clean(wait_badly, NULL), 0);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+}
+
+struct many {
+	holt_task *t[20];
+	int r;
+	holt_task *waiter;
+};
+
+static int waits_for_many(void *arg)
+{
+	struct many *m = arg;
+
+	return m->r = holt_wait(m->t, 20, HOLT_ALL_COMPLETED, HOLT_MIN);
+}
+
+static int cancel_who_waits_for_many(void *arg)
+{
+	struct many *m = arg;
+	holt_group *g = NULL, *waiters = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(i + 1), .task = &m->t[i]), 0);
+	ck_assert_int_eq(holt_group_open(&waiters), 0);
+	ck_assert_int_eq(holt_spawn(waiters, waits_for_many, m, .task = &m->waiter), 0);
+	ck_assert_int_eq(holt_sleep(10 * HOLT_SEC + 1), 0);
+	holt_task_cancel(m->waiter, NULL);
+	ck_assert_int_eq(holt_group_close(waiters, 0), 0);
+	for (int i = 0; i < 20; i++)
+		ck_assert_ptr_null(m->t[i]->watchers.head);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	holt_task_unref(m->waiter);
+	for (int i = 0; i < 20; i++)
+		holt_task_unref(m->t[i]);
+	return 0;
+}
+
+TEST(canceled_wait_leaves_every_list_and_every_task_alone)
+{
+	struct many m = { .r = 1 };
+
+	ck_assert_int_eq(run_clean(cancel_who_waits_for_many, &m), 0);
+	ck_assert_int_eq(m.r, -ECANCELED);
+	ck_assert_uint_eq(harness_time(), 20 * HOLT_SEC);
+}
+
+/* ---- gather */
+
+struct gathered {
+	const char *claim;
+	enum holt_kind kind;
+	int seconds[4], expected, results[4], end;
+};
+
+static const struct gathered gathers[] = {
+	{ "ALL", HOLT_ALL, { 1, 2, 3 }, 0, { 1, 2, 3 }, 3 },
+	{ "ALL: the first failure cancels the others", HOLT_ALL, { 1, -2, 3 }, -2, { 1, -2, -ECANCELED }, 2 },
+	{ "EACH", HOLT_EACH, { 1, -2, 3 }, 0, { 1, -2, 3 }, 3 },
+	{ "ANY: the first success cancels the others", HOLT_ANY, { -1, 2, 3 }, 2, { -1, 2, -ECANCELED }, 2 },
+	{ "ANY: the last failure", HOLT_ANY, { -1, -3, -2 }, -3, { -1, -3, -2 }, 3 },
+	{ "none", HOLT_ALL, { 0 }, 0, { 0 }, 0 },
+};
+
+static int gather_them(void *arg)
+{
+	const struct gathered *g = arg;
+	struct holt_call calls[4];
+	size_t n = 0;
+	int r;
+
+	for (; g->seconds[n]; n++)
+		calls[n] = (struct holt_call){ .fn = sleeps_seconds, .arg = NUMBER(g->seconds[n]), .result = 1000 };
+	r = holt_gather(calls, n, g->kind);
+	ck_assert_msg(r == g->expected, "%s: %d", g->claim, r);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_msg(calls[i].result == g->results[i], "%s: result %zu is %d", g->claim, i, calls[i].result);
+	ck_assert_int_eq(holt_check(), 0);
+	return 0;
+}
+
+TEST_LOOP(gather_runs_all_and_gives_each_result, 0, HOLT__N(gathers))
+{
+	ck_assert_int_eq(run_clean(gather_them, WORD(&gathers[_i])), 0);
+	ck_assert_uint_eq(harness_time(), (holt_time)gathers[_i].end * HOLT_SEC);
+	ck_assert_str_eq(harness_log(), ""); /* the results tell of the failures */
+}
+
+static int gathers_long(void *arg)
+{
+	struct holt_call calls[2] = { { .fn = sleep_long }, { .fn = sleeps_seconds, .arg = NUMBER(1) } };
+	int *r = arg;
+
+	r[0] = holt_gather(calls, 2, HOLT_ALL);
+	r[1] = calls[0].result;
+	r[2] = calls[1].result;
+	return r[0];
+}
+
+static int gather_badly(void *arg)
+{
+	struct holt_call calls[2] = { { .fn = give }, { .fn = NULL } };
+	int r[3];
+
+	(void)arg;
+	ck_assert_int_eq(holt_gather(calls, 2, HOLT_ALL), -EINVAL);
+	ck_assert_int_eq(holt_gather(NULL, 1, HOLT_ALL), -EINVAL);
+	ck_assert_int_eq(holt_gather(calls, 1, (enum holt_kind)3), -EINVAL);
+	ck_assert_int_eq(holt_timeout(2 * HOLT_SEC, gathers_long, r), -ETIME);
+	ck_assert_int_eq(r[0], -ECANCELED);
+	ck_assert_int_eq(r[1], -ECANCELED);
+	ck_assert_int_eq(r[2], 1);
+	return 0;
+}
+
+TEST(gather_is_canceled_with_its_caller)
+{
+	ck_assert_int_eq(run_clean(gather_badly, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+}
+
+/* ---- timeouts and the clock */
+
+static int yields_once(void *arg)
+{
+	++*(int *)arg;
+	return holt_yield();
+}
+
+static int outer_times_out(void *arg)
+{
+	return holt_timeout(HOLT_HOUR, sleep_long, arg);
+}
+
+static int times_out(void *arg)
+{
+	struct holt_scope s;
+	int n = 0;
+
+	(void)arg;
+	ck_assert_int_eq(holt_timeout(HOLT_MIN, give, NUMBER(3)), 3);
+	ck_assert_int_eq(holt_timeout(HOLT_MIN, give, NUMBER(-EIO)), -EIO);
+	ck_assert_int_eq(holt_timeout(HOLT_MIN, sleep_a_second, NULL), 0);
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, sleep_long, NULL), -ETIME);
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, outer_times_out, NULL), -ETIME);
+	ck_assert_int_eq(holt_timeout(HOLT_NEVER, sleep_a_second, NULL), 0);
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, NULL, NULL), -EINVAL);
+	ck_assert_uint_eq(harness_time(), 4 * HOLT_SEC);
+
+	ck_assert_int_eq(holt_timeout(0, yields_once, &n), -ETIME); /* fn runs always */
+	harness_advance(HOLT_SEC); /* the turn's clock is behind */
+	ck_assert_int_eq(holt_timeout(0, yields_once, &n), -ETIME);
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, NULL);
+	ck_assert_int_eq(holt_timeout(HOLT_MIN, yields_once, &n), -ECANCELED);
+	holt_scope_end(&s, 0);
+	ck_assert_int_eq(n, 3);
+	return holt_check();
+}
+
+TEST(timeout_always_runs_fn_and_tells_its_own_deadline_from_others)
+{
+	ck_assert_int_eq(run_clean(times_out, NULL), 0);
+}
+
+static int reads_the_clock(void *arg)
+{
+	struct holt_scope s;
+	holt_time now = holt_now();
+
+	(void)arg;
+	harness_advance(5 * HOLT_SEC);
+	ck_assert_uint_eq(holt_now(), now); /* the turn's */
+	ck_assert_uint_eq(holt_in(HOLT_SEC), now + HOLT_SEC);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0); /* counts from a fresh reading */
+	ck_assert_uint_eq(holt_now(), now + 6 * HOLT_SEC);
+	ck_assert_int_eq(holt_sleep_until(now), 0);
+	ck_assert_int_eq(holt_sleep(0), 0);
+	ck_assert_uint_eq(holt_now(), now + 6 * HOLT_SEC);
+	holt_scope_begin(&s, holt_in(HOLT_SEC), 0);
+	ck_assert_int_eq(holt_check(), 0);
+	harness_advance(2 * HOLT_SEC);
+	ck_assert_int_eq(holt_check(), -ECANCELED); /* a computing loop sees its deadline */
+	ck_assert_int_eq((int)holt_scope_end(&s, -ECANCELED), -ETIME);
+	return 0;
+}
+
+TEST(clock_is_the_turns_and_check_reads_a_fresh_one_for_deadlines)
+{
+	ck_assert_int_eq(run_clean(reads_the_clock, NULL), 0);
+}
+
+static int wakes_on_time(void *arg)
+{
+	holt_time *late = arg, point = holt_in(HOLT_SEC);
+
+	ck_assert_int_eq(holt_sleep_until(point), 0);
+	*late = holt_now() - point;
+	return 0;
+}
+
+static int computes_under_a_deadline(void *arg)
+{
+	struct holt_scope s;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, wakes_on_time, arg), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_scope_begin(&s, holt_in(2 * HOLT_SEC), 0);
+	harness_advance(3 * HOLT_SEC);
+	ck_assert_int_eq(holt_check(), -ECANCELED); /* fires the other one's timer, too */
+	holt_scope_end(&s, 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(sleeper_that_is_woken_by_a_check_of_another_task_sees_no_earlier_time_than_it_asked_for)
+{
+	holt_time late = HOLT_NEVER;
+
+	ck_assert_int_eq(run_clean(computes_under_a_deadline, &late), 0);
+	ck_assert_uint_eq(late, 2 * HOLT_SEC);
+}
+
+/* ---- values that follow the tree */
+
+static int freed[8];
+
+static void free_number(void *value)
+{
+	freed[(intptr_t)value]++;
+}
+
+static const struct holt_local key = { .name = "key", .free = free_number }, plain = { .name = "plain" };
+
+static int sees(void *number)
+{
+	ck_assert_ptr_eq(holt_local_get(&key), number);
+	return 0;
+}
+
+static int sets_its_own(void *number)
+{
+	ck_assert_int_eq(holt_local_set(&key, number), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	return sees(number);
+}
+
+static int locals(void *arg)
+{
+	struct holt_scope s;
+	holt_group *outer = NULL, *inner = NULL;
+
+	(void)arg;
+	ck_assert_ptr_null(holt_local_get(&key));
+	ck_assert_int_eq(holt_local_set(NULL, WORD("x")), -EINVAL);
+	ck_assert_int_eq(holt_local_set(&key, NULL), 0);
+	ck_assert_int_eq(holt_local_set(&key, NUMBER(1)), 0);
+	ck_assert_int_eq(holt_group_open(&outer), 0);
+	ck_assert_int_eq(holt_group_open(&inner), 0);
+	ck_assert_int_eq(holt_local_set(&key, NUMBER(2)), 0);
+	ck_assert_int_eq(holt_spawn(outer, sees, NUMBER(1)), 0); /* from its group, not from us */
+	ck_assert_int_eq(holt_spawn(inner, sees, NUMBER(2)), 0);
+	ck_assert_int_eq(holt_spawn(inner, sets_its_own, NUMBER(3)), 0);
+	ck_assert_int_eq(holt_spawn(inner, sets_its_own, NUMBER(4)), 0);
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	ck_assert_int_eq(holt_local_set(&key, NUMBER(5)), 0);
+	ck_assert_int_eq(holt_local_set(&plain, &s), 0);
+	ck_assert_ptr_eq(holt_local_get(&plain), &s);
+	ck_assert_int_eq(holt_local_set(&key, NUMBER(6)), 0);
+	ck_assert_int_eq(freed[5], 1);
+	ck_assert_int_eq(holt_local_set(&key, NUMBER(6)), 0); /* the same one */
+	ck_assert_int_eq(freed[6], 0);
+	ck_assert_int_eq(holt_local_set(&key, NULL), 0);
+	ck_assert_int_eq(freed[6], 1);
+	ck_assert_ptr_eq(holt_local_get(&key), NUMBER(2)); /* the outer one shows again */
+	ck_assert_int_eq(holt_local_set(&key, NUMBER(7)), 0);
+	holt_scope_end(&s, 0);
+	ck_assert_int_eq(freed[7], 1);
+	ck_assert_ptr_null(holt_local_get(&plain));
+	ck_assert_int_eq(holt_group_close(inner, 0), 0);
+	ck_assert_int_eq(freed[2], 1);
+	ck_assert_int_eq(freed[3], 1);
+	ck_assert_int_eq(freed[4], 1);
+	ck_assert_int_eq(freed[1], 0);
+	return holt_group_close(outer, 0);
+}
+
+TEST(local_values_follow_the_tree_and_are_freed_with_their_scope)
+{
+	memset(freed, 0, sizeof freed);
+	ck_assert_int_eq(run_clean(locals, NULL), 0);
+	ck_assert_int_eq(freed[1], 1);
+}
+
+/* ---- scopes, misused */
+
+static int ends_out_of_order(void *arg)
+{
+	struct holt_scope a, b;
+
+	(void)arg;
+	holt_scope_begin(&a, HOLT_NEVER, 0);
+	holt_scope_begin(&b, HOLT_NEVER, 0);
+	holt_scope_end(&a, 0);
+	return 0;
+}
+
+static int ends_around_a_group(void *arg)
+{
+	struct holt_scope a;
+	holt_group *g = NULL;
+
+	(void)arg;
+	holt_scope_begin(&a, HOLT_NEVER, 0);
+	holt_group_open(&g);
+	holt_scope_end(&a, 0);
+	return 0;
+}
+
+static int unknown_flags(void *arg)
+{
+	struct holt_scope a;
+
+	(void)arg;
+	holt_scope_begin(&a, HOLT_NEVER, 4);
+	holt_scope_end(&a, 0);
+	return 0;
+}
+
+static int leaves_a_scope(void *arg)
+{
+	struct holt_scope a;
+
+	(void)arg;
+	holt_scope_begin(&a, HOLT_NEVER, 0);
+	return 0;
+}
+
+static int owns_a_lock(void *arg)
+{
+	static struct holt_lock l;
+
+	(void)arg;
+	return holt_lock_acquire(&l);
+}
+
+static int nothing_runs(void *arg)
+{
+	struct holt_scope a;
+
+	(void)arg;
+	holt_scope_begin(&a, HOLT_NEVER, 0);
+	return 0;
+}
+
+static int run_it(void *fn)
+{
+	return fn == (void *)nothing_runs ? nothing_runs(NULL) : holt_run((holt_fn)fn, NULL);
+}
+
+static const struct {
+	int (*fn)(void *arg);
+	const char *says;
+} aborts[] = {
+	{ ends_out_of_order, "holt_scope_end: this is not the innermost scope of the calling task" },
+	{ ends_around_a_group, "holt_scope_end: this is not the innermost scope of the calling task" },
+	{ unknown_flags, "holt_scope_begin: unknown flags" },
+	{ leaves_a_scope, "task main returned with an open scope" },
+	{ owns_a_lock, "task main returned while it owns 1 lock" },
+	{ nothing_runs, "holt_scope_begin: only a task can open a scope" },
+};
+
+TEST_LOOP(misuse_that_nobody_could_handle_aborts_with_one_sentence, 0, HOLT__N(aborts))
+{
+	int status = harness_child(run_it, (void *)aborts[_i].fn);
+
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	ck_assert_msg(strstr(harness_output(), aborts[_i].says) != NULL, "%s", harness_output());
+	ck_assert_uint_eq(harness_count(harness_output(), "\n"), 1);
+}
+
+/* ---- runs */
+
+static int runs_inside(void *arg)
+{
+	(void)arg;
+	return holt_run(give, NUMBER(1));
+}
+
+TEST(run_gives_the_result_of_its_first_task)
+{
+	ck_assert_int_eq(harness_run(give, NUMBER(42)), 42);
+	ck_assert_int_eq(harness_run(give, NUMBER(-EIO)), -EIO);
+	ck_assert_int_eq(harness_run(give, NUMBER(-ECANCELED)), -ECANCELED);
+	ck_assert_int_eq(harness_run(NULL, NULL), -EINVAL);
+	ck_assert_int_eq(harness_run(runs_inside, NULL), -EDEADLK);
+	ck_assert_int_eq(holt_run_with(give, NUMBER(5), NULL), 5);
+	ck_assert_int_eq(holt_run_with(give, NULL, &(struct holt_run_options){ .size = 1 }), -EINVAL);
+}
+
+static int cancels_itself(void *arg)
+{
+	(void)arg;
+	holt_task_cancel(holt_self(), "enough");
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), -ECANCELED);
+	ck_assert_str_eq(holt_why(), "enough");
+	return holt_yield();
+}
+
+TEST(run_whose_first_task_was_canceled_by_itself_says_so)
+{
+	ck_assert_int_eq(harness_run(cancels_itself, NULL), -ECANCELED);
+}
+
+static void count_up(void *arg)
+{
+	++*(int *)arg;
+}
+
+static int does_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+TEST(calls_before_the_run_are_made_in_it_in_order_and_later_ones_are_refused)
+{
+	holt_loop *loop = holt_loop_ref(holt_loop_self());
+	int n = 0;
+
+	ck_assert_ptr_nonnull(loop);
+	ck_assert_ptr_eq(holt_loop_self(), loop);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(holt_loop_call(loop, count_up, &n), 0);
+	ck_assert_int_eq(n, 0);
+	ck_assert_int_eq(harness_run(does_nothing, NULL), 0);
+	ck_assert_int_eq(n, 3);
+	ck_assert_int_eq(holt_loop_call(loop, count_up, &n), -ESHUTDOWN);
+	holt_loop_stop(loop, "too late");
+	ck_assert_int_eq(holt_loop_call(NULL, count_up, &n), -EINVAL);
+	ck_assert_int_eq(holt_loop_call(loop, NULL, &n), -EINVAL);
+	holt_loop_stop(NULL, NULL);
+	ck_assert_ptr_null(holt_loop_ref(NULL));
+	ck_assert_ptr_null(holt_loop_unref(NULL));
+	ck_assert_ptr_null(holt_loop_unref(loop));
+	ck_assert_int_eq(n, 3);
+}
+
+static int calls_at_its_end(void *arg)
+{
+	return holt_loop_call(holt_loop_self(), count_up, arg);
+}
+
+TEST(call_that_was_accepted_has_been_made_when_the_run_returns)
+{
+	int n = 0;
+
+	ck_assert_int_eq(harness_run(calls_at_its_end, &n), 0);
+	ck_assert_int_eq(n, 1);
+}
+
+struct elsewhere {
+	holt_loop *loop;
+	pthread_t thread;
+	struct holt_event go;
+	int results[4];
+	struct holt_lock lock;
+};
+
+static int spawns_and_fails(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_sleep(0), 0);
+	return -EIO;
+}
+
+static int runs_till_canceled(void *arg)
+{
+	(void)arg;
+	return holt_sleep(HOLT_NEVER);
+}
+
+static void set_go(void *arg)
+{
+	holt_event_set(arg);
+}
+
+static void *runs_elsewhere(void *arg)
+{
+	struct elsewhere *e = arg;
+
+	e->results[0] = holt_loop_run(e->loop, spawns_and_fails, NULL);
+	e->results[1] = holt_loop_run(NULL, give, NULL);
+	holt_loop_call(e->loop, set_go, &e->go);
+	e->results[2] = holt_loop_run(e->loop, runs_till_canceled, NULL);
+	while ((e->results[3] = holt_loop_run(e->loop, give, NUMBER(1))) == 1)
+		; /* until the run is over */
+	return NULL;
+}
+
+static int is_run_on(void *arg)
+{
+	struct elsewhere *e = arg;
+
+	e->loop = holt_loop_ref(holt_loop_self());
+	ck_assert_int_eq(holt_loop_run(e->loop, give, NULL), -EDEADLK);
+	ck_assert_int_eq(pthread_create(&e->thread, NULL, runs_elsewhere, e), 0);
+	ck_assert_int_eq(holt_event_wait(&e->go), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	return -EBADMSG; /* cancels the root, and with it the other one's task */
+}
+
+TEST(task_run_from_another_thread_belongs_to_the_root_and_its_failure_is_its_callers)
+{
+	struct elsewhere e = { .results = { 9, 9, 9, 9 } };
+
+	ck_assert_int_eq(harness_run(is_run_on, &e), -EBADMSG);
+	pthread_join(e.thread, NULL);
+	holt_loop_unref(e.loop);
+	ck_assert_int_eq(e.results[0], -EIO);
+	ck_assert_int_eq(e.results[1], -EINVAL);
+	ck_assert(e.results[2] == -ECANCELED || e.results[2] == -ESHUTDOWN);
+	ck_assert_int_eq(e.results[3], -ESHUTDOWN);
+}
+
+static void *never_runs(void *arg)
+{
+	holt_loop **loop = arg;
+
+	*loop = holt_loop_ref(holt_loop_self());
+	return NULL;
+}
+
+TEST(loop_of_a_thread_that_ended_without_a_run_refuses_calls)
+{
+	holt_loop *loop = NULL;
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, never_runs, &loop), 0);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(holt_loop_call(loop, count_up, NULL), -ESHUTDOWN);
+	ck_assert_int_eq(holt_loop_run(loop, give, NULL), -ESHUTDOWN);
+	holt_loop_unref(loop);
+}
+
+static void *runs_a_loop(void *arg)
+{
+	*(int *)arg = holt_run(sleep_a_second, NULL, .name = "other");
+	return NULL;
+}
+
+TEST(each_thread_has_a_loop_of_its_own)
+{
+	pthread_t thread[4];
+	int r[4] = { 9, 9, 9, 9 };
+
+	harness_real_clock();
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, runs_a_loop, &r[i]), 0);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(thread[i], NULL);
+		ck_assert_int_eq(r[i], 0);
+	}
+}
+
+/* ---- SIGINT */
+
+static int cleans_up(void *arg, int result)
+{
+	(void)result;
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	fprintf(stderr, "%s\n", (const char *)arg);
+	return 0;
+}
+
+static int is_interrupted(void *arg)
+{
+	holt_group *g = NULL;
+	int r;
+
+	(void)arg;
+	holt_group_open(&g);
+	holt_finally(g, cleans_up, WORD("cleaned up"));
+	raise(SIGINT);
+	r = holt_sleep(HOLT_MIN);
+	fprintf(stderr, "slept: %d, why: %s\n", r, holt_why());
+	return holt_group_close(g, 0);
+}
+
+static int run_interrupted(void *arg)
+{
+	(void)arg;
+	signal(SIGINT, SIG_DFL); /* libcheck's own handler was inherited */
+	holt_run(is_interrupted, NULL, .grace = HOLT_MIN);
+	fprintf(stderr, "not reached\n");
+	return 0;
+}
+
+TEST(sigint_cancels_the_root_waits_for_its_cleanup_and_kills_the_process)
+{
+	int status = harness_child(run_interrupted, NULL);
+
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+	ck_assert_str_eq(harness_output(), "slept: -125, why: SIGINT\ncleaned up\n");
+}
+
+static int is_interrupted_twice(void *arg)
+{
+	holt_group *g = NULL;
+
+	(void)arg;
+	holt_group_open(&g);
+	holt_finally(g, cleans_up, WORD("cleaned up"));
+	raise(SIGINT);
+	raise(SIGINT);
+	fprintf(stderr, "not reached\n");
+	return holt_group_close(g, 0);
+}
+
+static int run_interrupted_twice(void *arg)
+{
+	signal(SIGINT, SIG_DFL);
+	return holt_run(is_interrupted_twice, arg);
+}
+
+TEST(second_sigint_kills_at_once)
+{
+	int status = harness_child(run_interrupted_twice, NULL);
+
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+	ck_assert_str_eq(harness_output(), "");
+}
+
+static void own_handler(int sig)
+{
+	(void)sig;
+	fprintf(stderr, "own handler\n");
+}
+
+static int raises(void *arg)
+{
+	(void)arg;
+	raise(SIGINT);
+	return holt_yield();
+}
+
+static int run_with_own_handler(void *arg)
+{
+	(void)arg;
+	signal(SIGINT, own_handler);
+	return holt_run(raises, NULL) == 0 ? 7 : 8;
+}
+
+static int run_with_sigint_ignored(void *arg)
+{
+	(void)arg;
+	signal(SIGINT, SIG_IGN);
+	return holt_run(raises, NULL) == 0 ? 7 : 8;
+}
+
+static int raise_after_the_run(void *arg)
+{
+	(void)arg;
+	signal(SIGINT, SIG_DFL);
+	holt_run(does_nothing, NULL);
+	raise(SIGINT);
+	return 0;
+}
+
+TEST(sigint_stays_with_a_program_that_handles_or_ignores_it)
+{
+	int status = harness_child(run_with_own_handler, NULL);
+
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	ck_assert_str_eq(harness_output(), "own handler\n");
+	status = harness_child(run_with_sigint_ignored, NULL);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	status = harness_child(raise_after_the_run, NULL);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+}
+
+/* ---- a forked child */
+
+static holt_group *forks_group;
+static holt_task *forks_task;
+static holt_loop *forks_loop;
+
+static void fork_sleep(void)
+{
+	holt_sleep(1);
+}
+
+static void fork_yield(void)
+{
+	holt_yield();
+}
+
+static void fork_check(void)
+{
+	holt_check();
+}
+
+static void fork_spawn(void)
+{
+	holt_spawn(forks_group, give, NULL);
+}
+
+static void fork_open(void)
+{
+	holt_group *g = NULL;
+
+	holt_group_open(&g);
+}
+
+static void fork_close(void)
+{
+	holt_group_close(forks_group, 0);
+}
+
+static void fork_wait(void)
+{
+	holt_task_wait(forks_task, NULL);
+}
+
+static void fork_gather(void)
+{
+	holt_gather(NULL, 0, HOLT_ALL);
+}
+
+static void fork_run(void)
+{
+	holt_run(give, NULL);
+}
+
+static void fork_loop_self(void)
+{
+	holt_loop_self();
+}
+
+static void fork_loop_run(void)
+{
+	holt_loop_run(forks_loop, give, NULL);
+}
+
+static void fork_scope(void)
+{
+	struct holt_scope s;
+
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+}
+
+static void fork_timeout(void)
+{
+	holt_timeout(1, give, NULL);
+}
+
+static void fork_local(void)
+{
+	static const struct holt_local l = { .name = "l" };
+
+	holt_local_set(&l, &forks_group);
+}
+
+static void fork_ready(void)
+{
+	holt_ready();
+}
+
+static void fork_log(void)
+{
+	holt_log(LOG_INFO, "not reached");
+}
+
+static void fork_cancel(void)
+{
+	holt_task_cancel(forks_task, NULL);
+}
+
+static void fork_group_cancel(void)
+{
+	holt_group_cancel(forks_group, NULL);
+}
+
+static void fork_group_stop(void)
+{
+	holt_group_stop(forks_group, NULL);
+}
+
+static void fork_finally(void)
+{
+	holt_finally(forks_group, cleans_up, NULL);
+}
+
+static void (*const fork_calls[])(void) = { fork_cancel, fork_group_cancel, fork_group_stop, fork_finally, fork_sleep, fork_yield, fork_check, fork_spawn, fork_open, fork_close, fork_wait, fork_gather,
+	fork_run, fork_loop_self, fork_loop_run, fork_scope, fork_timeout, fork_local, fork_ready, fork_log };
+
+static int forks(void *arg)
+{
+	int status = 0;
+	pid_t pid;
+
+	forks_loop = holt_loop_self();
+	forks_task = holt_self();
+	ck_assert_int_eq(holt_group_open(&forks_group), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		fork_calls[(intptr_t)arg]();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	holt_group_close(forks_group, 0);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static int run_forks(void *arg)
+{
+	return holt_run(forks, arg);
+}
+
+TEST_LOOP(call_in_a_forked_child_aborts_with_one_sentence, 0, HOLT__N(fork_calls))
+{
+	int status = harness_child(run_forks, NUMBER(_i));
+
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == SIGABRT, "call %d: %x", _i, (unsigned)status);
+	ck_assert_ptr_nonnull(strstr(harness_output(), "forked child; only exec or _exit may follow a fork"));
+}
+
+/* ---- stack overflow */
+
+static int __attribute__((noinline)) deeper(volatile char *above)
+{
+	volatile char here[512];
+
+	here[0] = above ? above[0] : 1;
+	here[511] = here[0];
+	return here[0] ? deeper(here) + here[511] : 0;
+}
+
+static int overflows(void *arg)
+{
+	return deeper(arg);
+}
+
+static int holds_one_that_overflows(void *arg)
+{
+	holt_group *g = NULL;
+
+	holt_group_open(&g, .name = "web");
+	holt_spawn(g, overflows, arg, .name = "deep");
+	return holt_group_close(g, 0);
+}
+
+static int run_overflow(void *arg)
+{
+	struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	return holt_run(holds_one_that_overflows, arg);
+}
+
+TEST(stack_overflow_is_reported_by_the_name_of_the_task)
+{
+#if defined(HARNESS_ASAN) || defined(HARNESS_TSAN)
+	SKIP("a sanitizer has its own handler for SIGSEGV, and it says other words");
+#endif
+	int status = harness_child(run_overflow, NULL);
+
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	ck_assert_ptr_nonnull(strstr(harness_output(), "stack overflow in task web/deep (64 KiB): spawn it with a larger .stack_size"));
+}
+
+/* ---- no memory is needed on the way, and none is lost when there is none */
+
+static int ping(void *arg)
+{
+	struct holt_event *e = arg;
+
+	ck_assert_int_eq(holt_event_wait(e), 0);
+	return holt_sleep(HOLT_MS);
+}
+
+static int uses_everything(struct holt_lock *l, holt_queue *q, holt_group *g)
+{
+	struct holt_event e = { .set = false };
+	struct holt_sem sem = HOLT_SEM_INIT(1);
+	struct holt_scope s;
+	holt_task *t[3] = { NULL };
+	int item = 3;
+
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(holt_spawn(g, ping, &e, .task = &t[i], .name = "ping"), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_event_set(&e);
+	ck_assert_int_eq(holt_wait(t, 3, HOLT_FIRST_COMPLETED, HOLT_SEC), 3);
+	ck_assert_int_eq(holt_task_wait(t[0], NULL), 0);
+	ck_assert_int_eq(holt_lock_acquire(l), 0);
+	ck_assert_int_eq(holt_lock_release(l), 0);
+	ck_assert_int_eq(holt_sem_acquire(&sem), 0);
+	ck_assert_int_eq(holt_queue_put(q, &item), 0);
+	ck_assert_int_eq(holt_queue_get(q, &item), 0);
+	ck_assert_int_eq(holt_timeout(HOLT_MS, sleep_long, NULL), -ETIME);
+	holt_scope_begin(&s, holt_in(HOLT_SEC), HOLT_SHIELD);
+	holt_scope_cancel(&s, NULL);
+	ck_assert_int_eq(holt_check(), -ECANCELED);
+	holt_scope_end(&s, 0);
+	for (int i = 0; i < 3; i++)
+		holt_task_unref(t[i]);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL, .task = &t[0], .until_ready = false), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_task_cancel(t[0], NULL);
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	holt_task_unref(t[0]);
+	return 0;
+}
+
+static int without_memory(void *arg)
+{
+	struct holt_lock l = { .owner = NULL };
+	holt_queue *q = NULL;
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_queue_open(&q, sizeof(int), 8), 0);
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	uses_everything(&l, q, g); /* stacks are warm from here on, and the queue has its slots */
+	harness_fail_alloc(1);     /* the next one would be one too many */
+	for (int i = 0; i < 10; i++)
+		uses_everything(&l, q, g);
+	ck_assert_uint_eq(harness_allocs(), 0);
+	harness_fail_alloc(0);
+	holt_queue_close(q);
+	return holt_group_close(g, 0);
+}
+
+TEST(spawn_sleep_wait_lock_queue_timeout_and_cancel_need_no_memory)
+{
+	ck_assert_int_eq(run_clean(without_memory, NULL), 0);
+}
+
+/* What needs memory is tried with the n-th allocation failing, for each n until none fails any more. */
+struct scarce {
+	uint64_t n;
+	int r, runs, owned;
+};
+
+static int counts_runs(void *arg)
+{
+	struct scarce *s = arg;
+
+	s->runs++;
+	return holt_yield();
+}
+
+static int needs_memory(void *arg)
+{
+	struct scarce *s = arg;
+	struct holt_call calls[40];
+	holt_task *t[20] = { NULL };
+	holt_group *g = NULL;
+	char name[] = "named";
+	int r;
+
+	r = holt_group_open(&g, .name = name, .kind = HOLT_EACH);
+	if (r < 0) {
+		ck_assert_int_eq(r, -ENOMEM);
+		ck_assert_ptr_null(g);
+		return r;
+	}
+	r = holt_finally(g, cleans_up, WORD("x"));
+	if (r == 0)
+		g->finally->fn = NULL, holt__free(g->finally), g->finally = NULL; /* only armed, and taken off */
+	else
+		ck_assert_int_eq(r, -ENOMEM);
+	for (int i = 0; i < 20; i++) {
+		int runs = s->runs, e = holt_spawn(g, counts_runs, s, .name = name, .stack_size = i % 2 ? 128 * 1024 : 0, .task = &t[i]);
+
+		if (e < 0) {
+			ck_assert_int_eq(e, -ENOMEM);
+			ck_assert_ptr_null(t[i]);
+			ck_assert_int_eq(s->runs, runs); /* arg is still ours */
+			r = e;
+		} else {
+			s->owned++;
+		}
+	}
+	for (int i = 0; i < 20; i++)
+		if (!t[i])
+			t[i] = holt_task_ref(t[i ? i - 1 : 19]);
+	if (!t[0])
+		t[0] = holt_task_ref(t[19]);
+	{
+		int e = holt_wait(t, 20, HOLT_ALL_COMPLETED, HOLT_MIN);
+
+		ck_assert(e == 20 || e == -ENOMEM);
+		r = e < 0 ? e : r;
+	}
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	for (int i = 0; i < 20; i++)
+		holt_task_unref(t[i]);
+	for (int i = 0; i < 40; i++)
+		calls[i] = (struct holt_call){ .fn = counts_runs, .arg = s };
+	{
+		int before = s->runs, e, ran = 0;
+
+		e = holt_gather(calls, 40, HOLT_EACH);
+		ck_assert(e == 0 || e == -ENOMEM);
+		for (int i = 0; i < 40; i++)
+			ran += calls[i].result != -ENOMEM;
+		ck_assert_int_eq(s->runs - before, ran);
+		s->owned += ran;
+		r = e < 0 ? e : r;
+	}
+	holt_group_cancel(g, "a reason that is copied, if there is memory for it");
+	holt_group_close(g, 0);
+	return r;
+}
+
+TEST(without_memory_there_is_an_error_and_nothing_leaks_or_runs)
+{
+	uint64_t n = 0;
+	size_t live = harness_live();
+	bool reached;
+
+	do {
+		struct scarce s = { .n = ++n };
+		int r;
+
+		harness_fail_alloc(n);
+		r = harness_run(needs_memory, &s, .name = "web");
+		reached = harness_alloc_failed();
+		harness_fail_alloc(0);
+		ck_assert_int_eq(s.runs, s.owned);
+		ck_assert_msg(r == 0 || (r == -ENOMEM && reached), "allocation %d: %d", (int)n, r);
+		ck_assert_msg(harness_live() == live, "allocation %d: %d are left", (int)n, (int)(harness_live() - live));
+		ck_assert_uint_lt(n, 200);
+	} while (reached);
+	ck_assert_uint_gt(n, 10);
+}
+
+static void *map_nothing(size_t size)
+{
+	(void)size;
+	return NULL;
+}
+
+static int no_guard(void *p, size_t size)
+{
+	(void)p;
+	(void)size;
+	return -ENOMEM;
+}
+
+static int spawns_without_stacks(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t = (holt_task *)1;
+
+	ck_assert_int_eq(holt_group_open(&g, .limit = 1), 0);
+	harness_sys.map = arg ? harness_sys.map : map_nothing;
+	harness_sys.guard = arg ? no_guard : harness_sys.guard;
+	ck_assert_int_eq(holt_spawn(g, give, NULL, .stack_size = 1 << 20, .task = &t), -ENOMEM);
+	ck_assert_ptr_null(t);
+	ck_assert_uint_eq(holt_group_count(g), 0);
+	harness_sys.map = holt__sys_linux.map;
+	harness_sys.guard = holt__sys_linux.guard;
+	ck_assert_int_eq(holt_spawn(g, give, NULL, .stack_size = 1 << 20), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST_LOOP(without_a_stack_there_is_an_error_and_the_place_is_free_again, 0, 2)
+{
+	ck_assert_int_eq(run_clean(spawns_without_stacks, NUMBER(_i)), 0);
+}
+
+/* ---- cancellation at each point of a busy life */
+
+struct busy {
+	struct holt_lock lock;
+	struct holt_sem sem;
+	holt_queue *q;
+	int begun, ended;
+};
+
+static int produces(void *arg)
+{
+	struct busy *b = arg;
+	int r = 0;
+
+	b->begun++;
+	for (int i = 0; i < 8 && r == 0; i++) {
+		r = holt_sleep(30 * HOLT_MS);
+		if (r == 0)
+			r = holt_queue_put(b->q, &i);
+	}
+	b->ended++;
+	return r;
+}
+
+static int consumes(void *arg)
+{
+	struct busy *b = arg;
+	int item, r;
+
+	b->begun++;
+	do {
+		r = holt_queue_get(b->q, &item);
+		if (r == 0)
+			r = holt_lock_acquire(&b->lock);
+		if (r == 0) {
+			r = holt_sleep(70 * HOLT_MS);
+			ck_assert_int_eq(holt_lock_release(&b->lock), 0);
+		}
+	} while (r == 0 && item < 7);
+	b->ended++;
+	return r;
+}
+
+static int slow_start(void *arg)
+{
+	struct busy *b = arg;
+	int r;
+
+	b->begun++;
+	r = holt_sleep(50 * HOLT_MS);
+	if (r == 0)
+		r = holt_ready();
+	if (r == 0)
+		r = holt_sleep(90 * HOLT_MS);
+	b->ended++;
+	return r;
+}
+
+static int shut(void *arg, int result)
+{
+	struct busy *b = arg;
+
+	(void)result;
+	b->ended++;
+	return holt_sleep(20 * HOLT_MS);
+}
+
+static int lives(void *arg)
+{
+	struct busy *b = arg;
+	struct holt_call calls[3] = { { .fn = slow_start, .arg = b }, { .fn = slow_start, .arg = b }, { .fn = sleep_a_second } };
+	holt_group *g = NULL, *inner = NULL;
+	holt_task *t = NULL;
+	int r;
+
+	ck_assert_int_eq(holt_group_open(&g, .name = "busy", .limit = 3, .cleanup = HOLT_SEC), 0);
+	ck_assert_int_eq(holt_finally(g, shut, b), 0);
+	b->begun++;
+	r = holt_spawn(g, consumes, b);
+	if (r == 0)
+		r = holt_spawn(g, produces, b);
+	if (r == 0)
+		r = holt_spawn(g, slow_start, b, .until_ready = true, .task = &t);
+	holt_task_unref(t);
+	if (r == 0)
+		r = holt_spawn(g, slow_start, b); /* waits for room */
+	if (r == 0)
+		r = holt_gather(calls, 3, HOLT_ANY);
+	if (r >= 0) {
+		ck_assert_int_eq(holt_group_open(&inner, .deadline = holt_in(40 * HOLT_MS), .keep = true, .kind = HOLT_EACH), 0);
+		ck_assert_int_eq(holt_finally(inner, shut, b), 0);
+		b->begun++;
+		ck_assert_int_eq(holt_spawn(inner, slow_start, b), 0);
+		r = holt_group_next(inner, &t);
+		if (r == 0)
+			holt_task_unref(t);
+		r = holt_group_close(inner, r);
+		if (r == -ETIME)
+			r = 0;
+	}
+	if (r >= 0)
+		r = holt_timeout(30 * HOLT_MS, sleep_long, NULL) == -ETIME ? holt_check() : -ECANCELED;
+	return holt_group_close(g, r);
+}
+
+struct kill {
+	holt_time at;
+	int how;
+	holt_task *t;
+	holt_group *g;
+	struct busy *b;
+};
+
+static int ends_a_life(void *arg)
+{
+	struct kill *k = arg;
+
+	holt_sleep_until(HARNESS_EPOCH + k->at);
+	if (k->how == 0)
+		holt_task_cancel(k->t, "now");
+	else if (k->how == 1)
+		holt_group_cancel(k->g, "now");
+	else
+		holt_group_stop(k->g, "now");
+	return 0;
+}
+
+static int live_and_be_killed(void *arg)
+{
+	struct kill *k = arg;
+	holt_group *killers = NULL;
+	int r;
+
+	ck_assert_int_eq(holt_queue_open(&k->b->q, sizeof(int), 2), 0);
+	ck_assert_int_eq(holt_group_open(&killers), 0);
+	ck_assert_int_eq(holt_group_open(&k->g), 0);
+	ck_assert_int_eq(holt_spawn(k->g, lives, k->b, .task = &k->t), 0);
+	ck_assert_int_eq(holt_spawn(killers, ends_a_life, k), 0);
+	ck_assert_int_eq(holt_group_close(k->g, 0), 0);
+	k->g = NULL;
+	r = holt_task_result(k->t);
+	ck_assert_int_eq(holt_check(), 0);
+	ck_assert_int_eq(holt_group_close(killers, 0), 0);
+	holt_task_unref(k->t);
+	ck_assert(!holt_lock_locked(&k->b->lock));
+	holt_queue_close(k->b->q);
+	return r;
+}
+
+TEST_LOOP(cancellation_at_any_moment_ends_all_that_had_begun, 0, 3)
+{
+	bool sometimes[2] = { false, false };
+
+	for (holt_time at = 0; at < 900 * HOLT_MS; at += 5 * HOLT_MS) {
+		struct busy b = { .begun = 0 };
+		holt_time begin = harness_time();
+		struct kill k = { .at = begin + at, .how = _i, .b = &b };
+		int r = harness_run(live_and_be_killed, &k);
+
+		ck_assert_int_eq(b.begun, b.ended);
+		ck_assert_msg(r >= 0 || r == -ECANCELED, "%d", r);
+		sometimes[r < 0] = true;
+	}
+	ck_assert(sometimes[0] && sometimes[1]);
+	ck_assert_str_eq(harness_log(), "");
+}
