@@ -13,7 +13,9 @@
 #include "harness.h"
 
 /* A test that is a task, under a deadline that only a wait for nothing reaches. */
-#define CLAIM(name) \
+#define CLAIM(name) CLAIM_WITH(name, (void)0)
+#define CLAIM_IN_REAL_TIME(name) CLAIM_WITH(name, harness_real_clock()) /* the kernel does something behind our back */
+#define CLAIM_WITH(name, before) \
 	static int name##_task(void *arg); \
 	static int name##_run(void *arg) \
 	{ \
@@ -21,6 +23,7 @@
 	} \
 	TEST(name) \
 	{ \
+		before; \
 		ck_assert_int_eq(harness_run(name##_run, NULL), 0); \
 	} \
 	static int name##_task(void *arg __attribute__((unused)))

@@ -39,24 +39,24 @@ static char order[8];
 
 static void append(void *arg)
 {
-	strcat(order, arg);
+	order[strlen(order)] = (char)(intptr_t)arg;
 }
 
 static int waits(void *arg)
 {
 	(void)arg;
 	holt_sleep(2 * HOLT_SEC);
-	append("2");
+	append((void *)'2');
 	holt_sleep(2 * HOLT_SEC);
-	append("4");
+	append((void *)'4');
 	return 0;
 }
 
 TEST(what_is_planned_happens_at_its_time)
 {
-	harness_at(3 * HOLT_SEC, append, "3");
-	harness_at(HOLT_SEC, append, "1");
-	harness_at(9 * HOLT_SEC, append, "9");
+	harness_at(3 * HOLT_SEC, append, (void *)'3');
+	harness_at(HOLT_SEC, append, (void *)'1');
+	harness_at(9 * HOLT_SEC, append, (void *)'9');
 	ck_assert_int_eq(harness_run(waits, NULL), 0);
 	ck_assert_str_eq(order, "1234");
 }

@@ -121,18 +121,12 @@ CLAIM(a_descriptor_in_a_stream_does_not_hide_what_follows)
 	return 0;
 }
 
-static int recvs, sends;
+static int recvs;
 
 static ssize_t counted_recv(int fd, void *buf, size_t n, int flags)
 {
 	recvs++;
 	return holt__sys_linux.recv(fd, buf, n, flags);
-}
-
-static ssize_t counted_send(int fd, const void *buf, size_t n, int flags)
-{
-	sends++;
-	return holt__sys_linux.send(fd, buf, n, flags);
 }
 
 CLAIM(what_is_known_to_be_drained_is_not_asked_again)
@@ -154,24 +148,6 @@ CLAIM(what_is_known_to_be_drained_is_not_asked_again)
 		ck_assert_int_eq(recvs, 10);
 		holt_group_cancel(g, NULL);
 	}
-	close_pair(fd);
-	return 0;
-}
-
-CLAIM(what_is_known_to_be_full_is_not_asked_again)
-{
-	size_t n = 32 << 20;
-	char *big = calloc(1, n);
-	struct holt_scope s;
-	int fd[2];
-
-	tcp_pair(fd);
-	harness_sys.send = counted_send;
-	ck_assert_int_lt(holt_write(fd[1], big, n), (ssize_t)n);
-	holt_scope_begin(&s, holt_in(HOLT_NS), 0);
-	ck_assert_int_eq(holt_scope_end(&s, holt_write(fd[1], big, n)), -ETIME);
-	ck_assert_int_eq(sends, 1 + (int)(harness_time() > HOLT_SEC));
-	free(big);
 	close_pair(fd);
 	return 0;
 }
@@ -473,7 +449,7 @@ CLAIM(write_full_canceled_after_some_returns_those)
 
 		make_pair(kind, fd);
 		holt_scope_begin(&s, holt_in(HOLT_SEC), 0);
-		r = holt_write_full(fd[1], big, n);
+		r = holt_write_full(fd[1], big, n);fprintf(stderr,"kind %d r %zd\n",kind,r);
 		ck_assert_int_gt(r, 0);
 		ck_assert_int_lt(r, (ssize_t)n);
 		ck_assert_int_eq(holt_scope_end(&s, holt_write_full(fd[1], big, n)), -ETIME);
@@ -632,7 +608,7 @@ CLAIM(a_regular_file_is_read_and_written_directly)
 	return 0;
 }
 
-CLAIM(a_terminal_stays_in_blocking_mode)
+CLAIM_IN_REAL_TIME(a_terminal_stays_in_blocking_mode)
 {
 	struct reader r = { 0 };
 	char line[1000], back[2048];
@@ -647,7 +623,7 @@ CLAIM(a_terminal_stays_in_blocking_mode)
 		ck_assert_int_eq(r.done, 0);
 		ck_assert_int_eq(is_blocking(tty), 1);
 		ck_assert_int_eq(write(master, "typed\n", 6), 6);
-		settle();
+		ck_assert_int_eq(holt_task_wait(r.task, NULL), 0);
 		ck_assert_int_eq(r.result, 6);
 		memset(line, 'l', sizeof line);
 		ck_assert_int_eq(holt_write_full(tty, line, sizeof line), sizeof line);
@@ -880,18 +856,13 @@ CLAIM(without_memory_the_first_use_fails_and_a_later_one_works)
 	socket_pair(fd);
 	high = fcntl(fd[0], F_DUPFD_CLOEXEC, 500); /* the table of sources has to grow, too */
 	ck_assert_int_eq(write(fd[1], "a", 1), 1);
-	for (uint64_t n = 1; n < 10; n++) {
-		ssize_t k;
-
-		harness_fail_alloc(n);
+	for (ssize_t k = 0; k != 1; failures++) {
+		harness_fail_alloc(failures == 0 ? 1 : 2); /* what was got before stays */
 		k = holt_read(high, &c, 1);
 		harness_fail_alloc(0);
-		if (k == 1)
-			break;
-		ck_assert_int_eq(k, -ENOMEM);
-		failures++;
+		ck_assert(k == 1 || k == -ENOMEM);
 	}
-	ck_assert_int_ge(failures, 3);
+	ck_assert_int_ge(failures, 4);
 	with_group(g)
 	{
 		start_reader(g, &r, high, 1);
@@ -969,10 +940,9 @@ CLAIM(wait_fd_says_what_is_there_and_leaves_nothing_behind)
 		settle();
 		ck_assert_uint_eq(watched_by_epoll(), watched + 1);
 		holt_group_cancel(g, NULL);
-		settle();
-		ck_assert_int_eq(w[0].result, -ECANCELED);
-		ck_assert_uint_eq(watched_by_epoll(), watched);
 	}
+	ck_assert_int_eq(w[0].result, -ECANCELED);
+	ck_assert_uint_eq(watched_by_epoll(), watched);
 	ck_assert_int_eq(is_blocking(fd[0]), 1);
 	close_pair(fd);
 	return 0;

@@ -849,9 +849,9 @@ static int child_of_wrong_pid(void *arg)
 
 TEST(descriptors_for_another_process_are_not_taken)
 {
-	ck_assert_int_eq(harness_child(child_of_wrong_pid, "1"), 0);
-	ck_assert_int_eq(harness_child(child_of_wrong_pid, "x"), 0);
-	ck_assert_int_eq(harness_child(child_of_wrong_pid, ""), 0);
+	ck_assert_int_eq(harness_child(child_of_wrong_pid, (char[]){ "1" }), 0);
+	ck_assert_int_eq(harness_child(child_of_wrong_pid, (char[]){ "x" }), 0);
+	ck_assert_int_eq(harness_child(child_of_wrong_pid, (char[]){ "" }), 0);
 }
 
 static int child_of_pidfd(void *arg)
@@ -901,10 +901,10 @@ static int child_of_nonsense(void *arg)
 
 TEST(a_count_of_descriptors_that_is_none_means_none)
 {
-	static char *const counts[] = { "", "0", "-1", "1x", "99999999999999999999999", " 1" };
+	static const char *const counts[] = { "", "0", "-1", "1x", "99999999999999999999999", " 1" };
 
 	for (size_t i = 0; i < HOLT__N(counts); i++)
-		ck_assert_int_eq(harness_child(child_of_nonsense, counts[i]), 0);
+		ck_assert_int_eq(harness_child(child_of_nonsense, (void *)(uintptr_t)counts[i]), 0);
 }
 
 static int child_of_holes(void *arg)

@@ -15,7 +15,8 @@
  *	  only as long as no descriptors or credentials came with the bytes: the kernel ends a read there, with more behind.
  *	- Never after an event that announced an end, an error or urgent data (wary): the end may have come in the same event
  *	  as the last bytes, so no further one would follow; and urgent data cuts a read short.
- *	- A short write has filled a TCP socket. Others may have been short of memory, of which no event tells.
+ *	- A short write says nothing: it may have been short of memory, of which no event tells. The next one's EAGAIN does, and
+ *	  costs a system call in hundreds of kilobytes.
  *	- An event ends it. One that the kernel made after our read comes after it.
  *
  * First come, first served: an event wakes the first waiter of its side, and nobody tries before that one has. It

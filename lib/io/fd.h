@@ -16,7 +16,7 @@ enum holt__io_kind {
 	HOLT__IO_OTHER, /* drained when it says EAGAIN, not before */
 	HOLT__IO_PIPE,  /* a short read has drained it */
 	HOLT__IO_UNIX,  /* a stream: the same, but descriptors and credentials cut a read short, too */
-	HOLT__IO_TCP,   /* the same as a pipe, and a short write has filled it */
+	HOLT__IO_TCP,   /* as a pipe */
 };
 
 /* On the stack of a task that waits for its turn. */
@@ -137,8 +137,8 @@ static inline void holt__io_note(struct holt__io *io, struct holt__side *side, c
 	if (op->want == 0)
 		return;
 	if (op->out)
-		side->dry = r > 0 && (size_t)r < op->want && io->kind == HOLT__IO_TCP;
-	else if (holt__likely(r > 0))
+		return;
+	if (holt__likely(r > 0))
 		side->dry = (size_t)r < op->want && io->kind != HOLT__IO_OTHER && !io->wary;
 	else
 		io->wary = false;

@@ -51,6 +51,7 @@ static int watch(holt_task *t, int fd, uint32_t events, struct holt__io **ret_io
 			return r;
 		io->level = true;
 	}
+	io->special = true;
 	r = holt__io_watch(t->loop, io, events);
 	if (r == -EPERM) /* a regular file, asked for what poll never says of one */
 		r = 0;
@@ -71,6 +72,8 @@ int holt_wait_fd(int fd, unsigned events)
 		return r;
 	if (events & ~(unsigned)MAY_ASK)
 		return -EINVAL;
+	if (fd < 0) /* of which poll would say nothing */
+		return -EBADF;
 	do {
 		do
 			r = holt__sys->poll(fd, events, 0);

@@ -254,7 +254,7 @@ static void make_one_line(char *s)
 			*s = ' ';
 }
 
-static int send_formatted(const char *before, bool one_line, const char *fmt, va_list ap)
+static __attribute__((format(printf, 3, 0))) int send_formatted(const char *before, bool one_line, const char *fmt, va_list ap)
 {
 	size_t n = strlen(before);
 	va_list again;
