@@ -53,6 +53,11 @@ static inline void settle(void)
 	holt_sleep(HOLT_US);
 }
 
+/* What the kernel does on its own time (a loopback connection, a signal) has been done; at the most a second later. */
+#define until(condition) \
+	for (int tries = 0; tries < 1000000 && !(condition); tries++) \
+	settle()
+
 static inline bool is_blocking(int fd)
 {
 	return !(fcntl(fd, F_GETFL) & O_NONBLOCK);

@@ -184,6 +184,43 @@ CLAIM(a_number_closed_behind_our_back_is_noticed)
 	return 0;
 }
 
+static int write_later(void *arg)
+{
+	int *fd = arg;
+
+	holt_sleep(HOLT_SEC);
+	return (int)holt_write(*fd, "later", 5);
+}
+
+/* Nobody has proved the number for it, and the new file is in blocking mode. */
+CLAIM(a_task_that_reuses_a_number_itself_does_not_wait_for_ever)
+{
+	for (int kind = 0; kind < 9; kind++) {
+		char buf[8];
+		int fd[2], old;
+
+		make_pair(kind / 3, fd);
+		with_group(g)
+		{
+			ck_assert_int_eq(holt_spawn(g, write_later, &fd[1]), 0);
+			ck_assert_int_eq(holt_read(fd[0], buf, kind % 2 ? 8 : 5), 5);
+		}
+		close(old = fd[0]);
+		close(fd[1]);
+		make_pair(kind % 3, fd);
+		ck_assert_int_eq(dup2(fd[0], old), old);
+		with_group(g)
+		{
+			ck_assert_int_eq(holt_spawn(g, write_later, &fd[1]), 0);
+			ck_assert_int_eq(holt_read(old, buf, 8), 5);
+		}
+		if (old != fd[0])
+			holt_close(old);
+		close_pair(fd);
+	}
+	return 0;
+}
+
 CLAIM(a_number_that_is_no_socket_any_more_is_noticed)
 {
 	char buf[8];
@@ -449,7 +486,7 @@ CLAIM(write_full_canceled_after_some_returns_those)
 
 		make_pair(kind, fd);
 		holt_scope_begin(&s, holt_in(HOLT_SEC), 0);
-		r = holt_write_full(fd[1], big, n);fprintf(stderr,"kind %d r %zd\n",kind,r);
+		r = holt_write_full(fd[1], big, n);
 		ck_assert_int_gt(r, 0);
 		ck_assert_int_lt(r, (ssize_t)n);
 		ck_assert_int_eq(holt_scope_end(&s, holt_write_full(fd[1], big, n)), -ETIME);

@@ -24,8 +24,10 @@
  * was all, it wakes the next. Having found nothing it goes back to the front.
  *
  * A number that was closed behind our back and is another file now: epoll_ctl says ENOENT for it. Each side remembers
- * which task has proved it last; another one proves it again before it waits, and before it makes a call that
- * would block on a file in blocking mode. On sockets, MSG_DONTWAIT sees to that. What our own calls open was not known before.
+ * which task has proved it last; another one proves it again before it waits. The same task does not, for that would be a
+ * system call more for each request: if it waits for long (doubt.c), that is done for it. A call that would block if the
+ * other file is in blocking mode looks at the mode before; on sockets MSG_DONTWAIT sees to it. What our own calls open was
+ * not known before.
  *
  * Inherited stdio and terminals are shared with other processes, so their mode is not touched: poll(2) says whether a
  * call would block, and what it may take without blocking is then done. They are registered level-triggered, one event
@@ -56,6 +58,7 @@ static void end_of_loop(struct holt_loop *loop, struct holt__loop_end *e)
 
 	for (struct holt__io *io = ios->all; io; io = io->next)
 		holt__loop_displace(loop, &io->source); /* epoll goes as a whole */
+	holt__timer_stop(&ios->check);
 	while (ios->slabs) {
 		struct holt__io_slab *slab = ios->slabs;
 
@@ -132,17 +135,17 @@ int holt__io_new(struct holt_loop *loop, int fd, void (*fire)(struct holt__sourc
 	return 0;
 }
 
-static void close_side(struct holt__side *side)
+static void end_side(struct holt__side *side, int result)
 {
-	holt__wake_all(&side->waiters, -EBADF);
+	holt__wake_all(&side->waiters, result);
 	if (side->woken)
 		side->woken->io = NULL;
 }
 
-void holt__io_forget(struct holt_loop *loop, struct holt__io *io)
+static void end(struct holt_loop *loop, struct holt__io *io, int result)
 {
-	close_side(&io->in);
-	close_side(&io->out);
+	end_side(&io->in, result);
+	end_side(&io->out, result);
 	holt__wake_all(&io->watchers, -EBADF);
 	if (io->interest)
 		holt__loop_detach(loop, &io->source);
@@ -151,9 +154,21 @@ void holt__io_forget(struct holt_loop *loop, struct holt__io *io)
 	*io->link = io->next;
 	if (io->next)
 		io->next->link = io->link;
+	if (loop->ios->check_next == io)
+		loop->ios->check_next = io->next;
 	io->source.fire = NULL;
 	io->next = loop->ios->spare;
 	loop->ios->spare = io;
+}
+
+void holt__io_forget(struct holt_loop *loop, struct holt__io *io)
+{
+	end(loop, io, -EBADF);
+}
+
+void holt__io_retry(struct holt_loop *loop, struct holt__io *io)
+{
+	end(loop, io, HOLT__IO_STALE);
 }
 
 void holt__io_forget_number(struct holt_loop *loop, int fd)
@@ -266,13 +281,11 @@ HOLT__COLD int holt__io_get_slowly(holt_task *t, int fd, struct holt__io **ret_i
 	return r < 0 ? r : 0;
 }
 
-HOLT__COLD int holt__io_verify(holt_task *t, struct holt__io *io, struct holt__side *side)
+int holt__io_verify(holt_task *t, struct holt__io *io, struct holt__side *side)
 {
-	if (!io->level) {
-		if (io->interest == 0 || holt__loop_modify(t->loop, &io->source, io->interest) < 0) {
-			holt__io_forget(t->loop, io);
-			return HOLT__IO_STALE;
-		}
+	if (!io->level && holt__loop_modify(t->loop, &io->source, io->interest) < 0) {
+		holt__io_forget(t->loop, io);
+		return HOLT__IO_STALE;
 	}
 	side->last = (uint32_t)t->id;
 	return 0;

@@ -45,6 +45,7 @@ struct holt__io {
 	bool terminal;
 	bool wary;                  /* an end, an error or urgent data was announced: a short read says nothing */
 	bool special;               /* level, or it had watchers: an event is more than a side's */
+	uint8_t doubt;              /* a task waits without having proved that the number is this file; grows with time */
 	struct holt__side in, out;
 	struct holt_waiters watchers; /* what each waits for is in its waiter's data */
 	struct holt__io *next, **link; /* in the list of all: another's source may have taken our place in the table */
@@ -57,6 +58,9 @@ struct holt__ios {
 	struct holt_waiters starved; /* who waits until somebody closes a descriptor */
 	bool starving;               /* it was said in the log */
 	struct holt__io *all, *spare;
+	struct holt__timer check;    /* to prove those in doubt */
+	struct holt__io *check_next; /* where it goes on */
+	bool doubts;                 /* seen in this round through all */
 	struct holt__io_slab *slabs;
 	uint32_t serial;
 	struct holt__io_signal *signals;
@@ -100,6 +104,7 @@ int holt__io_new(struct holt_loop *loop, int fd, void (*fire)(struct holt__sourc
 
 /* Who waits on it gets -EBADF; io is gone. */
 void holt__io_forget(struct holt_loop *loop, struct holt__io *io);
+void holt__io_retry(struct holt_loop *loop, struct holt__io *io);  /* as forget, but who waits looks again */
 void holt__io_forget_number(struct holt_loop *loop, int fd); /* a new file has this number */
 void holt__io_signals_free(struct holt__ios *ios);           /* signal.c */
 
@@ -109,8 +114,18 @@ static inline holt_time holt__io_longer(holt_time pause)
 	return pause == 0 ? HOLT_MS : holt__time_min(pause * 2, 100 * HOLT_MS);
 }
 
-/* 0: the number is still the file that we know; HOLT__IO_STALE: it was not, the record is gone. */
+/* 0: the number is still the file that we know; HOLT__IO_STALE: it was not, the record is gone. Registered ones only. */
 int holt__io_verify(holt_task *t, struct holt__io *io, struct holt__side *side);
+
+void holt__io_check_later(struct holt_loop *loop); /* doubt.c: there is one in doubt */
+
+/* A task waits on io, which it had not to prove. */
+static inline void holt__io_doubt(struct holt_loop *loop, struct holt__io *io)
+{
+	io->doubt = 1;
+	if (holt__unlikely(!holt__timer_started(&loop->ios->check)))
+		holt__io_check_later(loop);
+}
 
 /*
  * Waits for its turn on one side, and for an event; the next thing is to try. again: it was woken and has found nothing,

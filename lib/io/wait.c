@@ -5,6 +5,7 @@
 #include "io/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 enum { IN_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR };
 
@@ -37,6 +38,7 @@ void holt__io_fire(struct holt__source *s, uint32_t events)
 {
 	struct holt__io *io = holt__container(s, struct holt__io, source);
 
+	io->doubt = 0;
 	if (holt__likely(events & IN_EVENTS)) {
 		io->in.dry = false;
 		if (holt__unlikely(events & (IN_EVENTS & ~EPOLLIN)))
@@ -164,6 +166,8 @@ int holt__io_wait(holt_task *t, struct holt__io *io, struct holt__side *side, bo
 		r = prepare(t, io, side);
 		if (r != 0)
 			return r;
+	} else {
+		holt__io_doubt(t->loop, io);
 	}
 	w.w.task = t;
 	if (holt__unlikely(again))
@@ -173,7 +177,7 @@ int holt__io_wait(holt_task *t, struct holt__io *io, struct holt__side *side, bo
 	t->waiter = &w.w;
 	t->n_waiters = 1;
 	r = holt__park(t, what, (void *)(intptr_t)io->source.fd);
-	if (holt__unlikely(r < 0))
+	if (holt__unlikely(r != 0))
 		return r;
 	if (holt__unlikely(!w.io))
 		return -EBADF;
@@ -259,6 +263,19 @@ static int first_step(const struct holt__side *side, const struct holt__op *op)
 	return side->dry && !op->once ? WAIT : TRY;
 }
 
+/* A file in blocking mode, where we know one that is not: the number was closed behind our back. */
+static void forget_if_it_would_block(holt_task *t, const struct holt__op *op)
+{
+	struct holt__io *io = holt__io_find(t->loop, op->fd);
+	int flags;
+
+	if (!io || io->source.fire != holt__io_fire || io->blocking || (io->socket && op->nowait))
+		return;
+	flags = holt__sys->get_flags(op->fd);
+	if (flags >= 0 && !(flags & O_NONBLOCK))
+		holt__io_forget(t->loop, io);
+}
+
 /* io NULL: from the beginning. step GOT: r is what a try has said; woken: it had waited for that. */
 static ssize_t go(holt_task *t, struct holt__io *io, struct holt__op *op, holt__io_try *attempt, int step, ssize_t r, bool woken)
 {
@@ -268,14 +285,12 @@ static ssize_t go(holt_task *t, struct holt__io *io, struct holt__op *op, holt__
 	if (io)
 		goto found;
 look_again:
+	forget_if_it_would_block(t, op);
 	r = holt__io_get(t, op->fd, &io);
 	if (r != 0)
 		return r < 0 ? r : attempt(op, NULL);
-	side = op->out ? &io->out : &io->in;
-	if (side->last != (uint32_t)t->id && !(op->nowait && io->socket) && holt__io_verify(t, io, side) == HOLT__IO_STALE)
-		goto look_again;
 	woken = false;
-	step = first_step(side, op);
+	step = first_step(op->out ? &io->out : &io->in, op);
 	if (step == GOT)
 		return -EAGAIN; /* there may be something, for those who wait */
 found:

@@ -7,7 +7,7 @@
  *	heartbeat PERIOD_MS     a task misses its heartbeat for three periods, then is in time again
  *	fdstore ADDRESS         an echo server whose listener and connections outlive it in the manager's store
  *	stubborn GRACE_MS CLEANUP_MS    tasks that ignore whatever can be ignored, and others that say what they saw
- *	shield                  a task in a shield that only a break ends, and one that a cancellation ends
+ *	shield GRACE_MS CLEANUP_MS      the latter only: tasks that end at a stop, a cancellation, a break
  *	finally GRACE_MS        a group with two finally handlers, whose task only a cancellation ends
  *	fail                    fails as soon as it is ready
  *	log                     entries for a reader of the journal
@@ -279,38 +279,41 @@ static int cancelable(void *arg)
 	return r;
 }
 
-static int stubborn(void *arg)
+struct member {
+	const char *name;
+	holt_fn fn;
+};
+
+static int run_group(const struct member *all, size_t n, const char *status)
 {
-	static const struct { const char *name; holt_fn fn; } all[] = {
-		{ "mule", mule }, { "owner", owner }, { "polite", polite }, { "cancelable", cancelable }, { "shielded", shielded },
-	};
 	holt_auto(group) g = NULL;
 	int r;
 
-	(void)arg;
-	r = holt_group_open(&g, .name = "work");
-	for (size_t i = 0; r >= 0 && i < sizeof all / sizeof *all; i++)
+	r = holt_group_open(&g, .name = "work", .kind = HOLT_EACH);
+	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = holt_spawn(g, all[i].fn, NULL, .name = all[i].name, .until_ready = true);
 	if (r < 0)
 		return r;
-	holt_service_ready("will not go");
-	return holt_group_close(holt_take(g), r);
+	holt_service_ready("%s", status);
+	return holt_group_close(holt_take(g), 0);
+}
+
+static int stubborn(void *arg)
+{
+	static const struct member all[] = {
+		{ "mule", mule }, { "owner", owner }, { "polite", polite }, { "cancelable", cancelable }, { "shielded", shielded },
+	};
+
+	(void)arg;
+	return run_group(all, sizeof all / sizeof *all, "will not go");
 }
 
 static int shield(void *arg)
 {
-	holt_auto(group) g = NULL;
-	int r;
+	static const struct member all[] = { { "polite", polite }, { "cancelable", cancelable }, { "shielded", shielded } };
 
 	(void)arg;
-	r = holt_group_open(&g, .name = "work", .kind = HOLT_EACH);
-	if (r < 0)
-		return r;
-	r = holt_spawn(g, shielded, NULL, .until_ready = true);
-	if (r >= 0)
-		r = holt_spawn(g, cancelable, NULL, .until_ready = true);
-	holt_service_ready("behind a shield");
-	return holt_group_close(holt_take(g), r);
+	return run_group(all, sizeof all / sizeof *all, "behind a shield");
 }
 
 /* ---- finally, fail */
@@ -427,12 +430,10 @@ int main(int argc, char **argv)
 			continue;
 		if (commands[i].fn == reload)
 			s.reload = reload_fn;
-		if (commands[i].fn == stubborn || commands[i].fn == finally)
+		if (commands[i].fn == stubborn || commands[i].fn == shield || commands[i].fn == finally)
 			s.grace = (holt_time)number(0) * HOLT_MS;
-		if (commands[i].fn == stubborn)
+		if (commands[i].fn == stubborn || commands[i].fn == shield)
 			s.cleanup = (holt_time)number(1) * HOLT_MS;
-		if (commands[i].fn == shield)
-			s.grace = s.cleanup = HOLT_HOUR;
 		return holt_service_run(&s, commands[i].fn, NULL) < 0;
 	}
 	fprintf(stderr, "usage: probe COMMAND [ARGUMENT...]; the commands are at the top of probe.c\n");

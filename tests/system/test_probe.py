@@ -167,7 +167,8 @@ def each_step_of_a_stop_asks_for_its_time_never_more_than_grace_and_cleanup(t):
 
 @case
 def a_third_ctrl_c_breaks_shields(t):
-    s = probe(t, 'shield', terminal=True)
+    hour = 3600 * 1000                          # so that no step comes by itself
+    s = probe(t, 'shield', hour, hour, terminal=True)
     s.press(b'\x03')
     s.wait('STOPPING', '1')
     until(lambda: s.ended() or not s.pending(signal.SIGINT) and s.state() == 'S')
