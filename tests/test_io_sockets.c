@@ -293,7 +293,7 @@ static int accept_later(void *arg)
 
 CLAIM(a_full_unix_listener_is_waited_for)
 {
-	int lfd = holt_listen("unix:@holt-test-backlog", .backlog = 1), first[2], fd, accepted;
+	int lfd = holt_listen("unix:@holt-test-backlog", .backlog = 1), first[2], fd = -1, accepted = -1;
 	struct holt_scope s;
 	holt_task *t;
 

@@ -452,6 +452,34 @@ TASK_TEST(chain_that_was_just_undone_is_no_circle)
 	return holt_group_close(g, 0);
 }
 
+static int pass_through(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_lock_acquire(&locks[1]), 0);
+	ck_assert_int_eq(holt_lock_acquire(&locks[0]), 0);
+	ck_assert_int_eq(holt_lock_release(&locks[0]), 0);
+	settle();
+	ck_assert_int_eq(holt_lock_release(&locks[1]), 0);
+	return 0;
+}
+
+TASK_TEST(owner_that_once_waited_for_a_lock_and_now_runs_is_in_no_circle)
+{
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_lock_acquire(&locks[0]), 0);
+	ck_assert_int_eq(holt_spawn(g, pass_through, NULL), 0);
+	settle();
+	ck_assert_int_eq(holt_lock_release(&locks[0]), 0);
+	ck_assert_int_eq(holt_yield(), 0); /* it has given it back, and is ready */
+	ck_assert_int_eq(holt_lock_acquire(&locks[0]), 0);
+	ck_assert_int_eq(holt_lock_acquire(&locks[1]), 0);
+	ck_assert_int_eq(holt_lock_release(&locks[1]), 0);
+	ck_assert_int_eq(holt_lock_release(&locks[0]), 0);
+	return holt_group_close(g, 0);
+}
+
 static struct cond_and_lock both;
 
 static int wait_with_other_lock(void *arg)
@@ -846,6 +874,33 @@ TASK_TEST(waiter_of_a_condition_that_was_canceled_before_never_lets_go_of_the_lo
 	ck_assert_str_eq(order, "a");
 	leave(&a, 1);
 	return holt_group_close(g, 0);
+}
+
+static int sleep_after_condition(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_lock_acquire(&both.lock), 0);
+	ck_assert_int_eq(holt_cond_wait(&both.cond, &both.lock), 0);
+	ck_assert_int_eq(holt_lock_release(&both.lock), 0);
+	return holt_sleep(HOLT_HOUR);
+}
+
+TASK_TEST(who_has_come_back_from_a_condition_can_be_canceled_as_before)
+{
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_after_condition, NULL), 0);
+	settle();
+	ck_assert_int_eq(holt_lock_acquire(&both.lock), 0);
+	holt_cond_notify(&both.cond, 1);
+	settle(); /* it waits for the lock, and nothing may end that */
+	ck_assert_int_eq(holt_lock_release(&both.lock), 0);
+	settle();
+	holt_group_cancel(g, "test");
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	ck_assert_uint_eq(harness_time(), 0);
+	return 0;
 }
 
 static holt_time came_back;

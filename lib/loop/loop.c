@@ -13,6 +13,7 @@
 #include <holt/run.h>
 
 #include "base/alloc.h"
+#include "loop/logdrain.h"
 #include "loop/signal.h"
 
 enum { POLL_TURNS = 64, FUEL_MIN = 1, FUEL_MAX = 64, MAX_EVENTS = 128 };
@@ -74,6 +75,7 @@ int holt__loop_open(struct holt_loop *loop)
 		holt__loop_close(loop);
 		return r;
 	}
+	loop->logdrain = holt__logdrain_open(loop);
 	loop->armed = 0;
 	return 0;
 }
@@ -106,6 +108,8 @@ void holt__loop_close(struct holt_loop *loop)
 		e->fn(loop, e);
 	}
 	holt__signals_close(loop);
+	holt__logdrain_close(loop->logdrain);
+	loop->logdrain = NULL;
 	wait_for_wakers(loop);
 	close_internal(loop, &loop->timer_source, &loop->timerfd);
 	close_internal(loop, &loop->wake_source, &loop->wakefd);
@@ -225,6 +229,7 @@ static void poll_sources(struct holt_loop *loop, bool wait)
 		if (news_from_outside(loop))
 			timeout = 0;
 	}
+	holt__logdrain_look(loop->logdrain);
 	n = holt__sys->epoll_wait(loop->epfd, events, MAX_EVENTS, timeout);
 	if (timeout != 0 || wait)
 		atomic_store(&loop->sleeping, false);

@@ -20,6 +20,7 @@
 
 struct holt__ios;
 struct holt__signals;
+struct holt__logdrain;
 
 struct holt__ready {
 	struct holt__ready *next;
@@ -66,6 +67,7 @@ struct holt_loop {
 	size_t n_sources;
 	uint32_t generation;
 	struct holt__signals *signals;
+	struct holt__logdrain *logdrain; /* NULL: no memory for it */
 	struct holt__loop_end *ends;  /* newest first */
 	struct holt__ios *ios;        /* the io floor's; NULL until it is used */
 

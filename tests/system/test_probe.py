@@ -153,7 +153,7 @@ def a_cancel_spin_is_named_but_does_not_flood_the_log(t):
 
 
 @case
-def each_step_of_a_stop_asks_for_its_time_never_more_than_grace_and_cleanup(t):
+def each_step_of_a_stop_asks_for_its_own_time_and_a_second_at_most(t):
     grace, cleanup = 400, 1000
     s = probe(t, 'stubborn', grace, cleanup)
     s.signal(signal.SIGTERM)

@@ -45,7 +45,7 @@ HOLT_EXPORT size_t holt_task_count(void);
  * @group: a number of the group that it lives in, the same for all its members
  * @path: with the names of its groups, "web/conns/echo#12"
  * @state: "running" (it calls this), "ready" (its turn will come) or "waiting"
- * @waits_for: in words, "read 7", "sleep"; NULL when it does not wait
+ * @waits_for: in words, "read fd 7", "sleep"; NULL when it does not wait
  * @why: the reason of the stop or cancellation that it sees; NULL: none
  * @since: the point in time from which it has been waiting or ready
  * @deadline: the nearest that is in force for it; HOLT_NEVER: none
@@ -69,7 +69,6 @@ struct holt_task_info {
  * Does not suspend. Allowed outside tasks. Returns 0, or what @fn returned to end it, or:
  * -EPERM: no loop runs in this thread.
  * -EINVAL: @fn is NULL.
- * -ENOMEM: no memory for a path.
  */
 HOLT_EXPORT int holt_each_task(int (*fn)(void *arg, const struct holt_task_info *i), void *arg);
 

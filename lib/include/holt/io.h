@@ -32,8 +32,8 @@
  * ADDRESSES, for holt_listen() and holt_dial():
  *
  *	tcp:HOST:PORT   numeric: tcp:127.0.0.1:80, tcp:[::1]:80; or tcp:localhost:80, which is the
- *	                loopback (RFC 6761). To listen also tcp:*:80 and tcp:[::]:80 for any. No names
- *	                in this version
+ *	                loopback (RFC 6761). To listen also tcp:*:80 and tcp:[::]:80 for any, and port 0
+ *	                for a free one. No names in this version
  *	unix:/run/x     a path, absolute
  *	unix:@abstract  a name in the abstract namespace
  *	fd:NAME         an inherited listener or connection of that name, from socket activation or from
@@ -245,7 +245,7 @@ struct holt_listen_options {
  *
  * Suspends by contract; in this version nothing in it waits. Returns a CLOEXEC, non-blocking
  * descriptor, which the caller closes by holt_close(), or:
- * -EINVAL: not an address.
+ * -EINVAL: not an address, a negative backlog, or a mode with more than permissions.
  * -ENOENT: no inherited descriptor of that name, or no such directory.
  * -EADDRINUSE: somebody listens there, or the path is no socket.
  * -E2BIG: options that this library does not know.

@@ -7,8 +7,8 @@
  * as you like have one each. What a whole daemon needs beside it (SIGTERM, readiness, watchdog) is
  * holt_service_run() of <holt/service.h>, which is built on this.
  *
- * THE ROOT. The first task runs in the root group, which is a group like others (<holt/group.h>,
- * kind HOLT_ALL): it is stopped, canceled and joined, and has a grace and a cleanup. Escalation only
+ * THE ROOT. The first task, which is called "main", runs in the root group: that is stopped, canceled
+ * and joined like others (<holt/group.h>), and has a grace and a cleanup. Its result is that task's. Escalation only
  * rises: run, stop, cancel, break, exit. A stop first ends what asked to be told (HOLT_ON_STOP);
  * after the grace all is canceled; at half of the cleanup the members' shields break, at its end
  * those of the finally handlers; and a tenth of the cleanup later (at least 100 ms, at most 1 s) the
@@ -60,8 +60,7 @@ struct holt_run_options {
  * holt_service_run()'s. A program that sets its own SIGINT handler, or ignores it, keeps that.
  *
  * Does not suspend: it is called outside of any loop, and blocks its thread. Returns the root's
- * result, by the rules of holt_group_close(): fn's result, or the failure that canceled it, and 0
- * where a stop or cancellation of the root itself ended it. Or, with fn not run:
+ * result: fn's, and 0 where fn returned -ECANCELED because of a stop or cancellation of the root itself. Or, with fn not run:
  *
  * -EDEADLK: a loop runs in this thread already.
  * -EINVAL: fn is NULL, or an option is out of range.
@@ -196,7 +195,7 @@ HOLT_EXPORT int holt_loop_call(holt_loop *loop, void (*fn)(void *), void *arg);
  *
  * Returns fn's result, -ECANCELED among them, or, with fn not run:
  * -EDEADLK: called on the loop's own thread.
- * -ESHUTDOWN: the loop's run has ended, or its finally handlers run.
+ * -ESHUTDOWN: the loop's run has ended.
  * -ENOMEM: no memory, or no stack.
  * -EINVAL: @loop or @fn is NULL.
  *

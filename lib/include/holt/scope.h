@@ -126,7 +126,7 @@ HOLT_EXPORT void holt_scope_cancel(struct holt_scope *s, const char *why);
  * @arg: handed to fn
  *
  * Suspends as fn does. Returns fn's result; -ETIME where fn returned -ECANCELED because of this
- * deadline; -EPERM outside tasks, with fn not run. Needs no memory.
+ * deadline; -EPERM outside tasks and -EINVAL without fn, with nothing run. Needs no memory.
  *
  * From trio.fail_after() and asyncio.wait_for(), but nothing is spawned.
  */

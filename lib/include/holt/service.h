@@ -14,7 +14,7 @@
  *	SIGTERM  stop; cancel after the grace; break after the cleanup; returns 0. Never escalates, since
  *	         systemd may send one when we stopped by ourselves
  *	SIGINT   the same, and then dies of SIGINT (as pid 1: exits with 130); a second one skips the
- *	         grace; a third breaks the shields
+ *	         grace; a third breaks the shields, a fourth those of finally handlers
  *	SIGHUP   reload; without a .reload a stop
  *	SIGUSR1  a dump of the tasks to the log
  *	SIGQUIT  a dump, and then dies of it

@@ -70,7 +70,8 @@ struct holt_barrier {
  * holt_lock_acquire() - take a lock, waiting for it
  * @l: the lock
  *
- * Suspends. Returns 0, -ECANCELED, -EDEADLK when the caller owns it already, or -EPERM outside tasks.
+ * Suspends. Returns 0, -ECANCELED, -EPERM outside tasks, or -EDEADLK: the caller owns it already, or
+ * its owner waits, through one lock or several, for one that the caller owns.
  * From asyncio.Lock; ownership from trio.Lock.
  */
 HOLT_EXPORT int holt_lock_acquire(struct holt_lock *l);
@@ -107,7 +108,8 @@ HOLT_EXPORT bool holt_lock_locked(const struct holt_lock *l);
  *
  * Each acquire needs a release. The owner does not wait, but it is a cancellation point for it, too.
  *
- * Suspends. Returns 0, -ECANCELED, or -EPERM outside tasks. From Python's threading.RLock.
+ * Suspends. Returns 0, -ECANCELED, -EPERM outside tasks, or -EDEADLK for a circle of owners, as
+ * holt_lock_acquire() does. From Python's threading.RLock.
  */
 HOLT_EXPORT int holt_rlock_acquire(struct holt_rlock *l);
 

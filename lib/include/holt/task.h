@@ -81,8 +81,8 @@ struct holt_task_options {
  * -EDEADLK: the group is at its limit, and the caller is a task inside it, at any depth: it would
  *	wait for itself.
  * -ESHUTDOWN: the group's finally handlers run.
- * -EPERM: it would have to wait, outside tasks.
- * -EINVAL: @g or @fn is NULL, or .copy is over half the stack.
+ * -EPERM: it would have to wait, outside tasks; or the group is of another thread's loop.
+ * -EINVAL: @g or @fn is NULL, .copy is over half the stack, or there is no @arg to copy.
  * -E2BIG: options that this library does not know.
  * -ENOMEM: no stack, or no memory.
  *
@@ -288,6 +288,7 @@ enum holt_wait_for { HOLT_ALL_COMPLETED, HOLT_FIRST_COMPLETED, HOLT_FIRST_FAILUR
  * -ECANCELED: the caller is canceled.
  * -EDEADLK: one of them is the caller, or holds it.
  * -EINVAL: a NULL among them, or an unknown @what.
+ * -ENOMEM: no memory, which only more than 16 tasks need.
  * -EPERM: outside tasks.
  *
  * From asyncio.wait().
