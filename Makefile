@@ -15,6 +15,7 @@ NODE    := HOLT_0
 
 PREFIX ?= /usr
 LIBDIR ?= $(PREFIX)/lib
+MANDIR ?= $(PREFIX)/share/man
 CFLAGS ?= -O2 -g
 ifeq ($(origin CC),default)
 CC := cc
@@ -131,21 +132,30 @@ help: ## this list
 
 # ---- install
 
+# "PAGE NAME" for each function that a page of another name describes, so that man(1) finds it
+named_pages = for m in $(filter %.3,$(notdir $(MAN))); do \
+	sed -n '/^\.Sh NAME/,/^\.Sh SYNOPSIS/s/^\.Nm \(holt_[a-z_]*\).*/\1/p' lib/man/$$m | sed "/^$${m%.3}$$/d; s/^/$$m /"; done |
+
 install: $(LIBS) ## into DESTDIR= PREFIX=/usr LIBDIR=
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/holt \
-		$(foreach s,$(sort $(patsubst .%,%,$(suffix $(MAN)))),$(DESTDIR)$(PREFIX)/share/man/man$s)
+		$(foreach s,$(sort $(patsubst .%,%,$(suffix $(MAN)))),$(DESTDIR)$(MANDIR)/man$s)
 	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libholt.so
 	install -m 644 $(BUILD)/libholt.a $(DESTDIR)$(LIBDIR)/libholt.a
 	install -m 644 $(BUILD)/holt.pc $(DESTDIR)$(LIBDIR)/pkgconfig/holt.pc
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/catalog
+	install -m 644 units/holt.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/
 	install -m 644 $(filter-out lib/include/holt/%,$(PUBLIC)) $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(filter lib/include/holt/%,$(PUBLIC)) $(DESTDIR)$(PREFIX)/include/holt/
-	$(foreach m,$(MAN),install -m 644 $m $(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $m))/ &&) true
+	$(foreach m,$(MAN),install -m 644 $m $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/ &&) true
+	$(named_pages) while read -r page name; do echo ".so man3/$$page" >$(DESTDIR)$(MANDIR)/man3/$$name.3; done
 
 uninstall: ## removes what install put there
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(SONAME) libholt.so libholt.a pkgconfig/holt.pc) \
 		$(patsubst lib/include/%,$(DESTDIR)$(PREFIX)/include/%,$(PUBLIC)) \
-		$(foreach m,$(MAN),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
+		$(DESTDIR)$(PREFIX)/lib/systemd/catalog/holt.catalog \
+		$(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
+	$(named_pages) while read -r page name; do rm -f $(DESTDIR)$(MANDIR)/man3/$$name.3; done
 	-rmdir $(DESTDIR)$(PREFIX)/include/holt
 
 $(BUILD)/holt.pc: lib/holt.pc.in $(BUILD)/paths

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -57,6 +58,14 @@ static inline void settle(void)
 #define until(condition) \
 	for (int tries = 0; tries < 1000000 && !(condition); tries++) \
 	settle()
+
+/* The kernel has it, and the loop has not looked yet. */
+static inline void arrived(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	ck_assert_int_eq(poll(&p, 1, 10000), 1);
+}
 
 static inline bool is_blocking(int fd)
 {

@@ -1282,13 +1282,14 @@ static int take_as_they_end(void *arg)
 {
 	holt_group *g = NULL;
 	holt_task *t = NULL;
+	int n = 0;
 
 	(void)arg;
 	ck_assert_int_eq(holt_group_open(&g, .kind = HOLT_EACH, .keep = true), 0);
 	ck_assert_int_eq(holt_group_next(g, &t), -ENOENT);
 	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(3)), 0);
 	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(1)), 0);
-	ck_assert_int_eq(holt_spawn(g, ticks, &(int){ 0 }, .background = true), 0);
+	ck_assert_int_eq(holt_spawn(g, ticks, &n, .background = true), 0);
 	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(2)), 0);
 	for (int i = 1; i <= 3; i++) {
 		ck_assert_int_eq(holt_group_next(g, &t), 0);

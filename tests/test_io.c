@@ -29,7 +29,7 @@ CLAIM(a_read_takes_what_is_there_and_then_waits)
 		settle();
 		ck_assert_int_eq(r.done, 0);
 		ck_assert_int_eq(holt_write(fd[1], "defg", 4), 4);
-		settle();
+		until(r.done);
 		ck_assert_int_eq(r.result, 4);
 		ck_assert_mem_eq(r.buf, "defg", 4);
 	}
@@ -66,7 +66,8 @@ CLAIM(data_and_end_in_one_event_are_both_seen)
 			settle();
 			ck_assert_int_eq(write(fd[1], "last", 4), 4);
 			close(fd[1]);
-			settle();
+			arrived(fd[0], POLLRDHUP);
+			until(r.done);
 			ck_assert_int_eq(r.total, 4);
 			ck_assert_int_eq(r.result, 0);
 		}
@@ -88,7 +89,8 @@ CLAIM(urgent_data_does_not_hide_what_follows)
 		ck_assert_int_eq(send(fd[1], "abc", 3, 0), 3);
 		ck_assert_int_eq(send(fd[1], "!", 1, MSG_OOB), 1);
 		ck_assert_int_eq(send(fd[1], "def", 3, 0), 3);
-		settle();
+		arrived(fd[0], POLLPRI);
+		until(r.total >= 6);
 		ck_assert_int_eq(r.total, 6);
 		ck_assert_mem_eq(r.buf, "abcdef", 6);
 		holt_group_cancel(g, NULL);
@@ -111,7 +113,7 @@ CLAIM(a_descriptor_in_a_stream_does_not_hide_what_follows)
 			settle();
 			send_fd(fd[1], "a", STDERR_FILENO);
 			ck_assert_int_eq(write(fd[1], "b", 1), 1);
-			settle();
+			until(r.total >= 2);
 			ck_assert_int_eq(r.total, 2);
 			ck_assert_mem_eq(r.buf, "ab", 2);
 			holt_group_cancel(g, NULL);
@@ -142,7 +144,7 @@ CLAIM(what_is_known_to_be_drained_is_not_asked_again)
 		harness_sys.recv = counted_recv;
 		for (int i = 0; i < 10; i++) {
 			ck_assert_int_eq(write(fd[1], "x", 1), 1);
-			settle();
+			until(r.total == (size_t)i + 1);
 		}
 		ck_assert_int_eq(r.total, 10);
 		ck_assert_int_eq(recvs, 10);
@@ -167,7 +169,7 @@ CLAIM(a_number_closed_behind_our_back_is_noticed)
 			start_reader(g, &a, fd[0], 8);
 			settle();
 			ck_assert_int_eq(write(fd[1], "a", 1), 1);
-			settle();
+			until(a.done);
 			ck_assert_int_eq(a.result, 1);
 			ck_assert_int_eq(dup2(other[0], fd[0]), fd[0]); /* drained, says the record */
 			start_reader(g, &b, fd[0], 8);
@@ -175,7 +177,7 @@ CLAIM(a_number_closed_behind_our_back_is_noticed)
 			ck_assert_int_eq(b.done, 0);
 			ck_assert_int_eq(is_blocking(other[0]), 0);
 			ck_assert_int_eq(write(other[1], "bb", 2), 2);
-			settle();
+			until(b.done);
 			ck_assert_int_eq(b.result, 2);
 		}
 		close_pair(fd);
@@ -253,7 +255,7 @@ CLAIM(readers_are_served_first_come_first_served)
 				start_reader(g, &r[i], fd[0], 1);
 			settle();
 			ck_assert_int_eq(write(fd[1], "abcd", 4), 4);
-			settle();
+			until(r[3].done);
 			for (int i = 0; i < 4; i++) {
 				ck_assert_int_eq(r[i].result, 1);
 				ck_assert_int_eq(r[i].buf[0], "abcd"[i]);
@@ -295,7 +297,8 @@ CLAIM(a_newcomer_does_not_overtake_who_was_woken)
 		settle();
 		ck_assert_int_eq(write(trigger[1], "t", 1), 1); /* its event comes first, so it runs first */
 		ck_assert_int_eq(write(fd[1], "abc", 3), 3);
-		settle();
+		arrived(fd[0], POLLIN);
+		until(n.byte);
 		ck_assert_int_eq(r[0].buf[0], 'a');
 		ck_assert_int_eq(r[1].buf[0], 'b');
 		ck_assert_int_eq(n.byte, 'c');
@@ -320,7 +323,7 @@ CLAIM(a_canceled_reader_leaves_its_place_to_the_next)
 		settle();
 		ck_assert_int_eq(r[0].result, -ECANCELED);
 		ck_assert_int_eq(write(fd[1], "x", 1), 1);
-		settle();
+		until(r[1].done);
 		ck_assert_int_eq(r[1].result, 1);
 	}
 	close_pair(fd);
@@ -331,7 +334,7 @@ CLAIM(a_canceled_reader_leaves_its_place_to_the_next)
 struct meddler {
 	int wait_on, fd;
 	struct reader *reader;
-	bool steal, close;
+	bool steal, close, done;
 	int reused;
 };
 
@@ -341,6 +344,7 @@ static int meddle(void *arg)
 	char buf[8];
 
 	ck_assert_int_eq(holt_read(m->wait_on, buf, 1), 1);
+	m->done = true;
 	if (m->steal)
 		ck_assert_int_gt(read(m->fd, buf, sizeof buf), 0);
 	if (m->close) {
@@ -358,76 +362,84 @@ static void run_meddler(holt_group *g, struct meddler *m, int trigger, int fd)
 	settle();
 	ck_assert_int_eq(write(trigger, "t", 1), 1);
 	ck_assert_int_eq(write(fd, "abc", 3), 3);
+	arrived(m->fd, POLLIN);
+	until(m->done);
 	settle();
 }
 
 CLAIM(a_reader_that_was_woken_and_then_canceled_has_its_bytes)
 {
-	struct reader r = { 0 };
-	int fd[2], trigger[2];
+	for (int kind = 0; kind < 3; kind++) {
+		struct reader r = { 0 };
+		int fd[2], trigger[2];
 
-	tcp_pair(fd);
-	socket_pair(trigger);
-	with_group(g)
-	{
-		struct meddler m = { .wait_on = trigger[0], .fd = fd[0], .reader = &r };
+		make_pair(kind, fd);
+		socket_pair(trigger);
+		with_group(g)
+		{
+			struct meddler m = { .wait_on = trigger[0], .fd = fd[0], .reader = &r };
 
-		start_reader(g, &r, fd[0], 8);
-		run_meddler(g, &m, trigger[1], fd[1]);
-		ck_assert_int_eq(r.result, 3);
+			start_reader(g, &r, fd[0], 8);
+			run_meddler(g, &m, trigger[1], fd[1]);
+			ck_assert_int_eq(r.result, 3);
+		}
+		close_pair(fd);
+		close_pair(trigger);
 	}
-	close_pair(fd);
-	close_pair(trigger);
 	return 0;
 }
 
 CLAIM(one_that_was_woken_canceled_and_robbed_says_so_and_the_next_goes_on)
 {
-	struct reader r[2] = { { 0 } };
-	int fd[2], trigger[2];
+	for (int kind = 0; kind < 3; kind++) {
+		struct reader r[2] = { { 0 } };
+		int fd[2], trigger[2];
 
-	tcp_pair(fd);
-	socket_pair(trigger);
-	with_group(g)
-	{
-		struct meddler m = { .wait_on = trigger[0], .fd = fd[0], .reader = &r[0], .steal = true };
+		make_pair(kind, fd);
+		socket_pair(trigger);
+		with_group(g)
+		{
+			struct meddler m = { .wait_on = trigger[0], .fd = fd[0], .reader = &r[0], .steal = true };
 
-		start_reader(g, &r[0], fd[0], 8);
-		start_reader(g, &r[1], fd[0], 8);
-		run_meddler(g, &m, trigger[1], fd[1]);
-		ck_assert_int_eq(r[0].result, -ECANCELED);
-		ck_assert_int_eq(r[1].done, 0);
-		ck_assert_int_eq(write(fd[1], "z", 1), 1);
-		settle();
-		ck_assert_int_eq(r[1].result, 1);
+			start_reader(g, &r[0], fd[0], 8);
+			start_reader(g, &r[1], fd[0], 8);
+			run_meddler(g, &m, trigger[1], fd[1]);
+			ck_assert_int_eq(r[0].result, -ECANCELED);
+			ck_assert_int_eq(r[1].done, 0);
+			ck_assert_int_eq(write(fd[1], "z", 1), 1);
+			until(r[1].done);
+			ck_assert_int_eq(r[1].result, 1);
+		}
+		close_pair(fd);
+		close_pair(trigger);
 	}
-	close_pair(fd);
-	close_pair(trigger);
 	return 0;
 }
 
 CLAIM(a_reader_that_was_woken_and_then_closed_keeps_off_the_number)
 {
-	struct reader r = { 0 };
-	int fd[2], trigger[2], other[2];
-	char c;
+	for (int kind = 0; kind < 3; kind++) {
+		struct reader r = { 0 };
+		int fd[2], trigger[2], other[2];
+		char c;
 
-	tcp_pair(fd);
-	socket_pair(trigger);
-	tcp_pair(other);
-	ck_assert_int_eq(write(other[1], "O", 1), 1);
-	with_group(g)
-	{
-		struct meddler m = { .wait_on = trigger[0], .fd = fd[0], .close = true, .reused = other[0] };
+		make_pair(kind, fd);
+		socket_pair(trigger);
+		tcp_pair(other);
+		ck_assert_int_eq(write(other[1], "O", 1), 1);
+		with_group(g)
+		{
+			struct meddler m = { .wait_on = trigger[0], .fd = fd[0], .close = true, .reused = other[0] };
 
-		start_reader(g, &r, fd[0], 8);
-		run_meddler(g, &m, trigger[1], fd[1]);
-		ck_assert_int_eq(r.result, -EBADF);
-		ck_assert_int_eq(read(other[0], &c, 1), 1);
+			start_reader(g, &r, fd[0], 8);
+			run_meddler(g, &m, trigger[1], fd[1]);
+			ck_assert_int_eq(r.result, -EBADF);
+			ck_assert_int_eq(read(other[0], &c, 1), 1);
+		}
+		close_pair(fd);
+		close_pair(trigger);
+		close_pair(other);
 	}
-	close_pair(fd);
-	close_pair(trigger);
-	close_pair(other);
 	return 0;
 }
 
@@ -693,7 +705,7 @@ CLAIM(an_inherited_pipe_stays_in_blocking_mode_and_blocks_nobody)
 		start_reader(g, &r, 0, 64);
 		settle();
 		ck_assert_int_eq(write(in[1], "data", 4), 4);
-		settle();
+		until(r.done);
 		ck_assert_int_eq(r.result, 4);
 		ck_assert_int_eq(holt_spawn(g, read_much, &out[0], .task = &t), 0);
 		ck_assert_int_eq(holt_write_full(1, ones, n), n);
@@ -729,7 +741,7 @@ CLAIM(an_inherited_socket_stays_in_blocking_mode)
 		settle();
 		ck_assert_int_eq(is_blocking(0), 1);
 		ck_assert_int_eq(write(fd[1], "data", 4), 4);
-		settle();
+		until(r.done);
 		ck_assert_int_eq(r.result, 4);
 	}
 	holt_close(0);
@@ -753,7 +765,7 @@ CLAIM(datagrams_are_taken_one_by_one)
 		settle();
 		ck_assert_int_eq(holt_send(fd[1], "one", 3, 0), 3);
 		ck_assert_int_eq(holt_send(fd[1], "two", 3, 0), 3);
-		settle();
+		until(r.total >= 6);
 		ck_assert_int_eq(r.total, 6);
 		holt_group_cancel(g, NULL);
 	}
@@ -905,7 +917,7 @@ CLAIM(without_memory_the_first_use_fails_and_a_later_one_works)
 		start_reader(g, &r, high, 1);
 		settle();
 		ck_assert_int_eq(write(fd[1], "b", 1), 1);
-		settle();
+		until(r.done);
 		ck_assert_int_eq(r.result, 1);
 	}
 	holt_close(high);
@@ -935,7 +947,7 @@ CLAIM(when_epoll_takes_no_more_the_wait_fails_and_a_later_one_works)
 		start_reader(g, &r, fd[0], 1);
 		settle();
 		ck_assert_int_eq(write(fd[1], "b", 1), 1);
-		settle();
+		until(r.done);
 		ck_assert_int_eq(r.result, 1);
 	}
 	close_pair(fd);
@@ -962,12 +974,12 @@ CLAIM(wait_fd_says_what_is_there_and_leaves_nothing_behind)
 		settle();
 		ck_assert_uint_eq(watched_by_epoll(), watched + 1);
 		ck_assert_int_eq(write(fd[1], "x", 1), 1);
-		settle();
+		until(w[0].done);
 		ck_assert_int_eq(w[0].result, EPOLLIN);
 		ck_assert_int_eq(w[1].result, EPOLLIN);
 		ck_assert_int_eq(w[2].done, 0);
 		empty(fd[1]);
-		settle();
+		until(w[2].done);
 		ck_assert_int_eq(w[2].result, EPOLLOUT);
 		ck_assert_uint_eq(watched_by_epoll(), watched);
 
@@ -1015,7 +1027,7 @@ CLAIM(wait_fd_works_beside_readers_of_the_same_descriptor)
 		start_waiter(g, &w[1], fd[0]);
 		settle();
 		ck_assert_int_eq(write(fd[1], "x", 1), 1);
-		settle();
+		until(r.done);
 		ck_assert_int_eq(r.result, 1);
 		ck_assert_int_eq(w[0].result & EPOLLIN, EPOLLIN);
 		ck_assert_int_eq(w[1].result & EPOLLIN, EPOLLIN);
@@ -1027,7 +1039,7 @@ CLAIM(wait_fd_works_beside_readers_of_the_same_descriptor)
 		start_reader(g, &r, fd[0], 8);
 		settle();
 		ck_assert_int_eq(write(fd[1], "y", 1), 1);
-		settle();
+		until(r.done);
 		ck_assert_int_eq(r.result, 1);
 		ck_assert_int_eq(w[0].result & EPOLLIN, EPOLLIN);
 	}
@@ -1050,7 +1062,7 @@ CLAIM(the_end_is_not_lost_when_wait_fd_came_first)
 		settle();
 		ck_assert_int_eq(write(fd[1], "last", 4), 4);
 		close(fd[1]);
-		settle();
+		until(r.done);
 		ck_assert_int_eq(r.total, 4);
 		ck_assert_int_eq(r.result, 0);
 	}

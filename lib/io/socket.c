@@ -12,6 +12,7 @@
 
 #include <holt/log.h>
 
+#include "base/messages.h"
 #include "io/fd.h"
 
 /* ---- accept */
@@ -68,7 +69,7 @@ static int wait_until_one_is_closed(int fd, int why)
 	if (!io)
 		return why;
 	if (!ios->starving)
-		holt_log(LOG_WARNING, "accept: %s; waiting until a descriptor is closed", strerror(-why));
+		holt__log_id(HOLT__MSG_NO_FDS, LOG_WARNING, "accept: %s; waiting until a descriptor is closed", strerror(-why));
 	ios->starving = true;
 	return holt__io_pause(t, io, &ios->starved, 100 * HOLT_MS, "a free descriptor to accept with, on fd");
 }

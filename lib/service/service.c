@@ -19,6 +19,7 @@
 #include <holt/log.h>
 #include <holt/service.h>
 
+#include "base/messages.h"
 #include "base/options.h"
 #include "loop/signal.h"
 #include "service/service.h"
@@ -26,7 +27,7 @@
 #include "sys/log.h"
 #include "task/task.h"
 
-#define LAST_WORDS HOLT_SEC /* for a journal that is slow, when the process ends */
+#define LAST_WORDS (100 * HOLT_MS) /* for a journal that is slow, when the process ends */
 
 static struct {
 	struct holt__sched *sched; /* NULL: no service runs */
@@ -100,7 +101,6 @@ static void overdue(struct holt__sched *s, const char *text)
 {
 	(void)s;
 	holt__notify_tell("STATUS=%s", text);
-	holt__log_flush(LAST_WORDS); /* the process leaves now */
 }
 
 /* ---- reload */
@@ -122,7 +122,7 @@ static void reload_ended(int result)
 	bool failed = result < 0 && !(result == -ECANCELED && is_stopping());
 
 	if (failed) {
-		holt_log(LOG_ERR, "reload failed: %s", strerror(-result));
+		holt__log_id(HOLT__MSG_RELOAD, LOG_ERR, "reload failed: %s", strerror(-result));
 		if (!is_stopping())
 			holt__notify_tell("STATUS=reload failed: %s", strerror(-result));
 	}
@@ -299,9 +299,18 @@ static int may_run(const struct holt_service *s, holt_fn fn)
 	return getpid() != gettid() || service.was_run ? -EPERM : 0;
 }
 
+/* Kept for good: the last lines come after the run. */
+static void take_name(const char *name)
+{
+	static char kept[64];
+
+	strncpy(kept, name, sizeof kept - 1);
+	atomic_store(&holt__log_identifier, kept);
+}
+
 static void tell_failure(const char *name, int r)
 {
-	holt_log(LOG_ERR, "%s failed: %s", name ? name : "the service", strerror(-r));
+	holt__log_id(HOLT__MSG_SERVICE, LOG_ERR, "%s failed: %s", name ? name : "the service", strerror(-r));
 	holt__notify_tell("STATUS=failed: %s\nERRNO=%d", strerror(-r), -r);
 }
 
@@ -321,6 +330,8 @@ int holt_service_run(const struct holt_service *options, holt_fn fn, void *arg)
 		return r;
 	holt__notify_take();
 	holt__watchdog_take();
+	if (s.name)
+		take_name(s.name);
 	service.reload = s.reload;
 	service.reload_arg = s.reload_arg;
 
@@ -330,9 +341,9 @@ int holt_service_run(const struct holt_service *options, holt_fn fn, void *arg)
 		fn, arg, &hooks);
 	if (r < 0)
 		tell_failure(s.name, r);
+	holt__log_flush(LAST_WORDS);
 	if (service.interrupts > 0) {
 		fflush(stdout);
-		holt__log_flush(LAST_WORDS);
 		holt__die_of(SIGINT);
 	}
 	return r;

@@ -6,6 +6,7 @@
  * One timer of the loop stands for all heartbeats, set to the earliest; when it fires, the tree is walked. A heartbeat
  * that moves its own later costs nothing but the fields that it sets.
  */
+#include "base/messages.h"
 #include "service/service.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static void name_overdue(holt_task *t)
 	holt__task_path(t, &text);
 	holt__text_add(&text, ": its heartbeat is overdue; it ");
 	holt__task_waits(t, &text);
-	holt_log(LOG_WARNING, "%s", line);
+	holt__log_id(HOLT__MSG_HEARTBEAT, LOG_WARNING, "%s", line);
 }
 
 static void look_at_heartbeats(struct holt__timer *timer)

@@ -39,6 +39,7 @@ enum {
 
 typedef void (*sink_fn)(void *arg, int priority, const char *message, const struct holt_field *fields, size_t n);
 
+_Atomic(const char *) holt__log_identifier;
 _Atomic(void (*)(struct holt__log_context *c)) holt__log_context;
 atomic_bool holt__log_waiting;
 
@@ -214,11 +215,18 @@ static bool deliver(struct holt__logline *l)
 	return to_stderr(l);
 }
 
+static const char *identifier(void)
+{
+	const char *given = atomic_load_explicit(&holt__log_identifier, memory_order_relaxed);
+
+	return given ? given : program_invocation_short_name;
+}
+
 static void tell_lost(void)
 {
 	char text[96];
 	struct holt__text t = HOLT__TEXT(text);
-	struct holt__logline l = { .priority = LOG_WARNING, .identifier = program_invocation_short_name, .message = text };
+	struct holt__logline l = { .priority = LOG_WARNING, .identifier = identifier(), .message = text };
 
 	if (state.lost == 0)
 		return;
@@ -355,7 +363,7 @@ void holt_log_at(int priority, const char *file, int line, const char *func, con
 	const char *fmt, ...)
 {
 	struct holt_field here[FIELDS], *heap = NULL;
-	struct holt__logline l = { .identifier = program_invocation_short_name, .fields = here };
+	struct holt__logline l = { .identifier = identifier(), .fields = here };
 	size_t room = FIELDS - OURS;
 	struct message m;
 	struct ours ours;

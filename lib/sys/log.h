@@ -20,6 +20,9 @@ struct holt__log_context {
 
 extern _Atomic(void (*)(struct holt__log_context *c)) holt__log_context;
 
+/* SYSLOG_IDENTIFIER=; NULL: the program's name. Never freed. */
+extern _Atomic(const char *) holt__log_identifier;
+
 /*
  * Somebody who drains. wake is called in the thread that logs, under the log's lock, when the first line has to wait:
  * it may only wake. Only the one that has been there for the longest is woken.

@@ -14,10 +14,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include <holt/log.h>
-
+#include "base/messages.h"
 #include "base/options.h"
+#include "sys/log.h"
 #include "task/task.h"
+
+#define LAST_WORDS (100 * HOLT_MS) /* for a journal that is slow, when the process ends */
 
 /* The innermost group at s or around it. A group that the same task has opened around another one is its parent, too. */
 static holt_group *group_around(struct holt__scope *s)
@@ -58,6 +60,7 @@ static void leave_process(holt_group *root)
 	holt__name_who_ignores(&root->scope, LOG_CRIT, since, first, sizeof first);
 	if (s->overdue)
 		s->overdue(s, first[0] ? first : "the end took too long");
+	holt__log_flush(LAST_WORDS);
 	holt__sys->exit(1);
 }
 
@@ -147,7 +150,7 @@ static void tell_failure(holt_group *g, const holt_task *t, const char *path)
 	if (g->failed)
 		g->failed(g->failed_arg, &f);
 	else if (g->kind == HOLT_EACH || (g->kind == HOLT_ALL && g->has_failure))
-		holt_log(LOG_WARNING, "%s failed: %s", path, strerror(-t->result));
+		holt__log_id(HOLT__MSG_FAILED, LOG_WARNING, "%s failed: %s", path, strerror(-t->result));
 }
 
 static HOLT__COLD void member_failed(holt_group *g, holt_task *t)
@@ -421,7 +424,7 @@ int holt__group_end(holt_group *g, int result)
 		return g->failure;
 out:
 	if ((g->kind == HOLT_ALL || (g->kind == HOLT_ANY && given)) && g->has_failure && !g->failed)
-		holt_log(LOG_WARNING, "%s (beside the group's own result: %s)",
+		holt__log_id(HOLT__MSG_FAILED, LOG_WARNING, "%s (beside the group's own result: %s)",
 			g->scope.cause == HOLT__FAILURE ? g->scope.why : strerror(-g->failure), r < 0 ? strerror(-r) : "success");
 	return r;
 }
@@ -439,7 +442,7 @@ static void log_finally(holt_group *g, size_t number, holt_finally_fn fn, const 
 	holt__text_add(&text, " (");
 	holt__symbol((uintptr_t)fn, &text);
 	holt__text_add(&text, ")");
-	holt_log(LOG_WARNING, "%s %s", path, what);
+	holt__log_id(HOLT__MSG_FINALLY, LOG_WARNING, "%s %s", path, what);
 }
 
 /* Newest first, each once, in a shield that lasts as long as the cleanup does. */

@@ -11,6 +11,7 @@
 
 #include <holt/log.h>
 
+#include "base/messages.h"
 #include "task/task.h"
 
 enum { BUDGET = 128, SPINS = 1000 };
@@ -78,7 +79,7 @@ static HOLT__COLD void spins(holt_task *t)
 		t->spun++;
 	if ((t->spun & (t->spun - 1)) == 0) { /* back-off: the log shall not drown in it */
 		holt__task_path(t, &text);
-		holt_log(LOG_WARNING, "%s: cancel spin: it has seen -ECANCELED %d times without waiting; it should return", path, SPINS);
+		holt__log_id(HOLT__MSG_SPIN, LOG_WARNING, "%s: cancel spin: it has seen -ECANCELED %d times without waiting; it should return", path, SPINS);
 	}
 	yield(t);
 }

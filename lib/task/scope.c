@@ -12,6 +12,7 @@
 
 #include <holt/log.h>
 
+#include "base/messages.h"
 #include "task/task.h"
 
 enum { NAME_AT_MOST = 10 };
@@ -208,7 +209,7 @@ void holt__name_who_ignores(struct holt__scope *s, int priority, const char *sin
 			first[first_size - 1] = 0;
 		}
 		named++;
-		holt_log(priority, "%s", line);
+		holt__log_id(priority == LOG_CRIT ? HOLT__MSG_HELD_UP : HOLT__MSG_IGNORES, priority, "%s", line);
 	}
 	if (more > 0)
 		holt_log(priority, "and %u tasks more", more);

@@ -61,7 +61,7 @@ def flooded(t, j, s, n):
     return numbers
 
 
-@case
+@case(limit=30)
 def a_journald_that_does_not_read_never_blocks_the_loop_and_losses_are_told(t):
     j = t.own(Journald())
     n = 20000                                   # more than its socket and any bounded ring hold
@@ -74,7 +74,7 @@ def a_journald_that_does_not_read_never_blocks_the_loop_and_losses_are_told(t):
     check(0 < len(flooded(t, j, s, n)) < n, 'nothing was lost, so nothing was shown')
 
 
-@case
+@case(limit=30)
 def a_flood_arrives_in_order_and_what_does_not_is_counted(t):
     j = t.own(Journald())
     s = j.start(t, [PROBE, 'flood', '3000'])
