@@ -8,6 +8,7 @@
 # read (pkg-config is called when the first recipe needs its answer), and all else waits for deps.
 #
 #   make CC=clang CFLAGS=-O3 WERROR=1 V=1 SAN=address,undefined|thread CONTEXT=ucontext BUILD=folder JOBS=n
+#   make ONLY="task queue" RUNNER="valgrind -q" check-unit
 
 VERSION := 0.1.0
 SONAME  := libholt.so.0
@@ -43,7 +44,7 @@ LIB_OBJ  := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(LIB_SRC)))
 TEST_AID := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/test_%.c,$(sort $(wildcard tests/*.c))))
 
 EXAMPLES := $(patsubst lib/examples/%.c,$(BUILD)/examples/%,$(sort $(wildcard lib/examples/*.c)))
-TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/test_*.c)))
+TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(if $(ONLY),$(ONLY:%=tests/test_%.c),$(wildcard tests/test_*.c))))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 CHECKS   := $(filter-out %/tidy.sh,$(sort $(wildcard tests/checks/*.sh)))
 LIBS     := $(BUILD)/$(SONAME) $(BUILD)/libholt.so $(BUILD)/libholt.a $(BUILD)/holt.pc

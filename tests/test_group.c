@@ -69,7 +69,12 @@ static void wait_shielded(holt_time point)
 
 enum event { NOTHING, CANCEL, STOP, OUTSIDE, OUTER_DEADLINE, CANCEL_FIRST_MEMBER };
 enum { AS_IT_SLEPT = 1000000 }; /* the opener gives what its sleep until close_at returned */
-enum how { PLAIN, SHIELDED, STUBBORN, BACKGROUND }; /* shielded sees nothing; stubborn is cut at its end, but returns its result */
+enum how {
+	PLAIN,
+	SHIELDED,
+	STUBBORN,
+	BACKGROUND
+}; /* shielded sees nothing; stubborn is cut at its end, but returns its result */
 
 struct member {
 	int ms, returns;
@@ -107,9 +112,13 @@ static const struct row rows[] = {
 	{ "-ECANCELED that nobody caused stays, empty", HOLT_ALL, -ECANCELED, -ECANCELED, NULL, { { 0 } } },
 	{ "ANY: -ECANCELED that nobody caused stays", HOLT_ANY, -ECANCELED, -ECANCELED, NULL, { { 9000, 3 } } },
 
+	{ "-ECANCELED that nobody caused covers a failure, which is logged", HOLT_ALL, -ECANCELED, -ECANCELED, "Broken pipe",
+		{ { 9000, -EPIPE, STUBBORN } } },
+
 	/* failures */
 	{ "ALL: the first failure", HOLT_ALL, 5, -EPIPE, NULL, { { 500, -EPIPE }, { 9000 } } },
-	{ "ALL: the failure that canceled the opener", HOLT_ALL, AS_IT_SLEPT, -EPIPE, NULL, { { 500, -EPIPE } }, .close_at = 800 },
+	{ "ALL: the failure that canceled the opener", HOLT_ALL, AS_IT_SLEPT, -EPIPE, NULL, { { 500, -EPIPE } },
+		.close_at = 800 },
 	{ "ALL: the first of two failures, the second is logged", HOLT_ALL, 0, -EPIPE, "Bad file descriptor",
 		{ { 500, -EPIPE }, { 9000, -EBADF, STUBBORN } } },
 	{ "ALL: a negative result covers a failure, which is logged", HOLT_ALL, -EIO, -EIO, "Broken pipe",
@@ -118,13 +127,14 @@ static const struct row rows[] = {
 		{ { 9000, -EPIPE, STUBBORN } } },
 	{ "EACH: failures are logged, and change nothing", HOLT_EACH, 5, 5, "Broken pipe",
 		{ { 500, -EPIPE }, { 600, -EBADF }, { 2000, 1 } } },
-	{ "EACH: a failure beside a negative result", HOLT_EACH, -EIO, -EIO, "Broken pipe", { { 500, -EPIPE } }, .close_at = 800 },
-	{ "ALL: the failure of a background task counts", HOLT_ALL, 0, -EPIPE, NULL,
-		{ { 500, -EPIPE, BACKGROUND }, { 9000 } } },
+	{ "EACH: a failure beside a negative result", HOLT_EACH, -EIO, -EIO, "Broken pipe", { { 500, -EPIPE } },
+		.close_at = 800 },
+	{ "ALL: the failure of a background task counts", HOLT_ALL, 0, -EPIPE, NULL, { { 500, -EPIPE, BACKGROUND }, { 9000 } } },
 
 	/* winners */
 	{ "ANY: the winner's result", HOLT_ANY, 0, 3, NULL, { { 500, 3 }, { 9000, 4 } } },
-	{ "ANY: the winner's result, which canceled the opener", HOLT_ANY, AS_IT_SLEPT, 3, NULL, { { 500, 3 } }, .close_at = 800 },
+	{ "ANY: the winner's result, which canceled the opener", HOLT_ANY, AS_IT_SLEPT, 3, NULL, { { 500, 3 } },
+		.close_at = 800 },
 	{ "ANY: the first winner's, not a later one's", HOLT_ANY, 0, 3, NULL, { { 500, 3 }, { 1400, 4, SHIELDED } } },
 	{ "ANY: the winner's, not an earlier failure", HOLT_ANY, 0, 3, NULL, { { 100, -EPIPE }, { 500, 3 }, { 9000, 4 } } },
 	{ "ANY: all fail, the last failure", HOLT_ANY, 5, -EBADF, NULL, { { 100, -EPIPE }, { 500, -EBADF } } },
@@ -138,9 +148,11 @@ static const struct row rows[] = {
 	{ "ALL: -ETIME, when the deadline cut a member", HOLT_ALL, 5, -ETIME, NULL, { { 9000 } }, .deadline = true },
 	{ "ANY: -ETIME", HOLT_ANY, 5, -ETIME, NULL, { { 9000 } }, .deadline = true },
 	{ "EACH: -ETIME", HOLT_EACH, 5, -ETIME, NULL, { { 9000 } }, .deadline = true },
-	{ "-ETIME, when the deadline cut the opener", HOLT_ALL, AS_IT_SLEPT, -ETIME, NULL, { { 0 } }, .deadline = true, .close_at = 2000 },
+	{ "-ETIME, when the deadline cut the opener", HOLT_ALL, AS_IT_SLEPT, -ETIME, NULL, { { 0 } }, .deadline = true,
+		.close_at = 2000 },
 	{ "a deadline that ended no member changes nothing", HOLT_ALL, 5, 5, NULL, { { 1400, 1, SHIELDED } }, .deadline = true },
-	{ "a deadline that ended no member leaves the winner", HOLT_ANY, 5, 1, NULL, { { 1400, 1, SHIELDED } }, .deadline = true },
+	{ "a deadline that ended no member leaves the winner", HOLT_ANY, 5, 1, NULL, { { 1400, 1, SHIELDED } },
+		.deadline = true },
 	{ "a deadline after the end changes nothing", HOLT_ALL, 5, 5, NULL, { { 500, 1 } }, .deadline = true },
 	{ "ALL: -ETIME, and what failed beside it is logged", HOLT_ALL, 5, -ETIME, "Broken pipe",
 		{ { 9000, -EPIPE, STUBBORN }, { 9000 } }, .deadline = true },
@@ -162,13 +174,15 @@ static const struct row rows[] = {
 	{ "EACH: 0, when the grace ran out", HOLT_EACH, 5, 0, NULL, { { 9000 } }, STOP },
 	{ "a stop that ended nobody changes nothing", HOLT_ALL, 5, 5, NULL, { { 1400, 1 } }, STOP },
 	{ "a grace that ended nobody changes nothing", HOLT_ALL, 5, 5, NULL, { { 2400, 1, SHIELDED } }, STOP },
-	{ "a member that was canceled by itself changes nothing", HOLT_ALL, 5, 5, NULL, { { 9000 }, { 2000 } }, CANCEL_FIRST_MEMBER },
+	{ "a member that was canceled by itself changes nothing", HOLT_ALL, 5, 5, NULL, { { 9000 }, { 2000 } },
+		CANCEL_FIRST_MEMBER },
 
 	/* canceled from outside */
 	{ "ALL: -ECANCELED from outside stays", HOLT_ALL, 5, -ECANCELED, NULL, { { 9000 } }, OUTSIDE },
 	{ "ANY: -ECANCELED from outside stays", HOLT_ANY, 5, -ECANCELED, NULL, { { 9000 } }, OUTSIDE },
 	{ "EACH: -ECANCELED from outside stays", HOLT_EACH, 5, -ECANCELED, NULL, { { 9000 } }, OUTSIDE },
-	{ "-ECANCELED from outside, given by the opener", HOLT_ALL, AS_IT_SLEPT, -ECANCELED, NULL, { { 0 } }, OUTSIDE, .close_at = 2000 },
+	{ "-ECANCELED from outside, given by the opener", HOLT_ALL, AS_IT_SLEPT, -ECANCELED, NULL, { { 0 } }, OUTSIDE,
+		.close_at = 2000 },
 	{ "from outside, but it ended no member", HOLT_ALL, 5, 5, NULL, { { 1400, 1, SHIELDED } }, OUTSIDE },
 	{ "from outside, after the end", HOLT_ALL, 5, 5, NULL, { { 500, 1 } }, OUTSIDE },
 	{ "outside and the deadline at once: outside", HOLT_ALL, 5, -ECANCELED, NULL, { { 9000 } }, OUTER_DEADLINE, true },
@@ -177,8 +191,10 @@ static const struct row rows[] = {
 		{ { 500, -EPIPE }, { 1400, -ECANCELED, SHIELDED } }, OUTSIDE },
 	{ "ALL: a failure before, and from outside ended nobody", HOLT_ALL, 5, -EPIPE, NULL,
 		{ { 500, -EPIPE }, { 1400, 1, SHIELDED } }, OUTSIDE },
-	{ "ANY: a winner before, and from outside ended nobody", HOLT_ANY, 5, 3, NULL, { { 500, 3 }, { 1400, 1, SHIELDED } }, OUTSIDE },
-	{ "a negative result covers what came from outside", HOLT_ALL, -EIO, -EIO, NULL, { { 1400, -ECANCELED, SHIELDED } }, OUTSIDE, .close_at = 800 },
+	{ "ANY: a winner before, and from outside ended nobody", HOLT_ANY, 5, 3, NULL, { { 500, 3 }, { 1400, 1, SHIELDED } },
+		OUTSIDE },
+	{ "a negative result covers what came from outside", HOLT_ALL, -EIO, -EIO, NULL, { { 1400, -ECANCELED, SHIELDED } },
+		OUTSIDE, .close_at = 800 },
 };
 #pragma GCC diagnostic pop
 
@@ -245,11 +261,13 @@ static int close_by_the_row(void *arg)
 	ck_assert_int_eq(holt_group_open(&events), 0);
 	holt_scope_begin(&c->outer, row->event == OUTER_DEADLINE ? HARNESS_EPOCH + HOLT_SEC : HOLT_NEVER, 0);
 	ck_assert_int_eq(holt_group_open(&c->g, .name = "g", .kind = row->kind, .grace = 500 * HOLT_MS,
-		.deadline = row->deadline ? HARNESS_EPOCH + HOLT_SEC : 0), 0);
+				 .deadline = row->deadline ? HARNESS_EPOCH + HOLT_SEC : 0),
+		0);
 	ck_assert_int_eq(holt_finally(c->g, result_seen, c), 0);
 	for (const struct member *m = row->member; m->ms > 0; m++)
 		ck_assert_int_eq(holt_spawn(c->g, run_member, WORD(m), .task = m == row->member ? &c->first : NULL,
-			.background = m->how == BACKGROUND), 0);
+					 .background = m->how == BACKGROUND),
+			0);
 	if (row->event != NOTHING)
 		ck_assert_int_eq(holt_spawn(events, make_event, c, .background = true), 0);
 	r = row->close_at ? holt_sleep_until(HARNESS_EPOCH + (holt_time)row->close_at * HOLT_MS) : 0;
@@ -571,12 +589,13 @@ static int leaves_early(void *arg)
 	(void)arg;
 	{
 		holt_auto(group) g = NULL;
-		holt_auto(group) none = NULL;
+		holt_auto(group) none = NULL; /* never opened */
 
 		ck_assert_int_eq(holt_group_open(&g), 0);
 		ck_assert_int_eq(holt_finally(g, note_word, WORD("finally")), 0);
 		ck_assert_int_eq(holt_spawn(g, sleep_long, NULL), 0);
 		ck_assert_int_eq(holt_yield(), 0);
+		ck_assert_ptr_null(none);
 		errno = EXDEV;
 	}
 	ck_assert_int_eq(errno, EXDEV);
@@ -1552,56 +1571,154 @@ static int climb_the_ladder(void *arg)
 static const struct ladder ladders[] = {
 	{ .claim = "root: no grace, cancels at once", .stop_root = 1, .canceled = 1000 },
 	{ .claim = "root: its grace", .root_grace = 3 * S, .stop_root = 1, .canceled = 4000 },
-	{ .claim = "grace 0: what is left of the parent's", .root_grace = 9 * S, .outer_grace = 3 * S, .stop_outer = 1, .canceled = 4000 },
-	{ .claim = "grace 0: the parent's, when stopped alone", .root_grace = 9 * S, .outer_grace = 3 * S, .stop_inner = 1, .canceled = 4000 },
+	{ .claim = "grace 0: what is left of the parent's",
+		.root_grace = 9 * S,
+		.outer_grace = 3 * S,
+		.stop_outer = 1,
+		.canceled = 4000 },
+	{ .claim = "grace 0: the parent's, when stopped alone",
+		.root_grace = 9 * S,
+		.outer_grace = 3 * S,
+		.stop_inner = 1,
+		.canceled = 4000 },
 	{ .claim = "grace 0 at two levels: the root's", .root_grace = 9 * S, .stop_inner = 1, .canceled = 10000 },
 	{ .claim = "grace 0 everywhere: at once", .stop_inner = 1, .canceled = 1000 },
 	{ .claim = "own grace, though the parent has none", .inner_grace = 3 * S, .stop_inner = 1, .canceled = 4000 },
-	{ .claim = "own grace when the parent is not stopping, even longer", .root_grace = 2 * S, .outer_grace = 2 * S, .inner_grace = 6 * S,
-		.stop_inner = 1, .canceled = 7000 },
-	{ .claim = "then the parent stops: the smaller one counts", .root_grace = 9 * S, .outer_grace = 2 * S, .inner_grace = 9 * S,
-		.stop_inner = 1, .stop_outer = 3, .canceled = 5000 },
-	{ .claim = "the parent stops, own is smaller", .root_grace = 9 * S, .outer_grace = 9 * S, .inner_grace = 2 * S, .stop_outer = 1,
+	{ .claim = "own grace when the parent is not stopping, even longer",
+		.root_grace = 2 * S,
+		.outer_grace = 2 * S,
+		.inner_grace = 6 * S,
+		.stop_inner = 1,
+		.canceled = 7000 },
+	{ .claim = "then the parent stops: the smaller one counts",
+		.root_grace = 9 * S,
+		.outer_grace = 2 * S,
+		.inner_grace = 9 * S,
+		.stop_inner = 1,
+		.stop_outer = 3,
+		.canceled = 5000 },
+	{ .claim = "the parent stops, own is smaller",
+		.root_grace = 9 * S,
+		.outer_grace = 9 * S,
+		.inner_grace = 2 * S,
+		.stop_outer = 1,
 		.canceled = 3000 },
-	{ .claim = "the parent stops, own is larger", .root_grace = 9 * S, .outer_grace = 2 * S, .inner_grace = 9 * S, .stop_outer = 1,
+	{ .claim = "the parent stops, own is larger",
+		.root_grace = 9 * S,
+		.outer_grace = 2 * S,
+		.inner_grace = 9 * S,
+		.stop_outer = 1,
 		.canceled = 3000 },
-	{ .claim = "HOLT_NOW inside a parent with grace", .root_grace = 9 * S, .inner_grace = HOLT_NOW, .stop_root = 1, .canceled = 1000 },
-	{ .claim = "HOLT_NOW of the outer one", .root_grace = 9 * S, .outer_grace = HOLT_NOW, .inner_grace = 5 * S, .stop_root = 1,
+	{ .claim = "HOLT_NOW inside a parent with grace",
+		.root_grace = 9 * S,
+		.inner_grace = HOLT_NOW,
+		.stop_root = 1,
 		.canceled = 1000 },
-	{ .claim = "HOLT_NOW of the outer one is inherited", .root_grace = 9 * S, .outer_grace = HOLT_NOW, .stop_inner = 1, .canceled = 1000 },
-	{ .claim = "a second stop later starts no new grace", .root_grace = 9 * S, .outer_grace = 5 * S, .stop_outer = 1, .stop_inner = 3,
+	{ .claim = "HOLT_NOW of the outer one",
+		.root_grace = 9 * S,
+		.outer_grace = HOLT_NOW,
+		.inner_grace = 5 * S,
+		.stop_root = 1,
+		.canceled = 1000 },
+	{ .claim = "HOLT_NOW of the outer one is inherited",
+		.root_grace = 9 * S,
+		.outer_grace = HOLT_NOW,
+		.stop_inner = 1,
+		.canceled = 1000 },
+	{ .claim = "a second stop later starts no new grace",
+		.root_grace = 9 * S,
+		.outer_grace = 5 * S,
+		.stop_outer = 1,
+		.stop_inner = 3,
 		.canceled = 6000 },
 
 	{ .claim = "cleanup 0: 10 s at the root", .cancel_inner = 1, .canceled = 1000, .broken = 6000, .handled = 11000 },
 	{ .claim = "cleanup 0: the root's", .root_cleanup = 4 * S, .cancel_inner = 1, .broken = 3000, .handled = 5000 },
 	{ .claim = "own cleanup", .inner_cleanup = 2 * S, .cancel_inner = 1, .broken = 2000, .handled = 3000 },
-	{ .claim = "at most the configured one of the parent", .outer_cleanup = 2 * S, .inner_cleanup = 8 * S, .cancel_inner = 1,
-		.broken = 2000, .handled = 3000 },
-	{ .claim = "at most the configured one of the root", .root_cleanup = 2 * S, .outer_cleanup = 9 * S, .inner_cleanup = 8 * S,
-		.cancel_inner = 1, .broken = 2000, .handled = 3000 },
-	{ .claim = "own is smaller than the parent's, which is canceled", .outer_cleanup = 8 * S, .inner_cleanup = 2 * S, .cancel_outer = 1,
-		.broken = 2000, .handled = 3000 },
-	{ .claim = "what is left of the parent's, when that was canceled later", .outer_cleanup = 4 * S, .cancel_inner = 1,
-		.cancel_outer = 2, .broken = 3000, .handled = 5000 },
-	{ .claim = "the parent's, which was canceled before", .outer_cleanup = 4 * S, .cancel_outer = 1, .cancel_inner = 2, .broken = 3000,
+	{ .claim = "at most the configured one of the parent",
+		.outer_cleanup = 2 * S,
+		.inner_cleanup = 8 * S,
+		.cancel_inner = 1,
+		.broken = 2000,
+		.handled = 3000 },
+	{ .claim = "at most the configured one of the root",
+		.root_cleanup = 2 * S,
+		.outer_cleanup = 9 * S,
+		.inner_cleanup = 8 * S,
+		.cancel_inner = 1,
+		.broken = 2000,
+		.handled = 3000 },
+	{ .claim = "own is smaller than the parent's, which is canceled",
+		.outer_cleanup = 8 * S,
+		.inner_cleanup = 2 * S,
+		.cancel_outer = 1,
+		.broken = 2000,
+		.handled = 3000 },
+	{ .claim = "what is left of the parent's, when that was canceled later",
+		.outer_cleanup = 4 * S,
+		.cancel_inner = 1,
+		.cancel_outer = 2,
+		.broken = 3000,
 		.handled = 5000 },
-	{ .claim = "stopped, then canceled, then broken", .outer_grace = 2 * S, .outer_cleanup = 4 * S, .stop_outer = 1, .canceled = 3000,
-		.broken = 5000, .handled = 7000 },
-	{ .claim = "a root that is stopped breaks all", .root_grace = 2 * S, .root_cleanup = 4 * S, .outer_cleanup = 9 * S, .stop_root = 1,
-		.canceled = 3000, .broken = 5000, .handled = 7000 },
+	{ .claim = "the parent's, which was canceled before",
+		.outer_cleanup = 4 * S,
+		.cancel_outer = 1,
+		.cancel_inner = 2,
+		.broken = 3000,
+		.handled = 5000 },
+	{ .claim = "stopped, then canceled, then broken",
+		.outer_grace = 2 * S,
+		.outer_cleanup = 4 * S,
+		.stop_outer = 1,
+		.canceled = 3000,
+		.broken = 5000,
+		.handled = 7000 },
+	{ .claim = "a root that is stopped breaks all",
+		.root_grace = 2 * S,
+		.root_cleanup = 4 * S,
+		.outer_cleanup = 9 * S,
+		.stop_root = 1,
+		.canceled = 3000,
+		.broken = 5000,
+		.handled = 7000 },
 
 	/* a group around it that the same task has opened is the parent as well */
-	{ .claim = "same task: grace 0 is that of the group around", .root_grace = 9 * S, .outer_grace = 3 * S, .stop_inner = 1,
-		.canceled = 4000, .same_task = true },
-	{ .claim = "same task: HOLT_NOW around is inherited", .root_grace = 9 * S, .outer_grace = HOLT_NOW, .stop_inner = 1,
-		.canceled = 1000, .same_task = true },
-	{ .claim = "same task: what is left of the grace around", .root_grace = 9 * S, .outer_grace = 3 * S, .stop_outer = 1,
-		.canceled = 4000, .same_task = true },
-	{ .claim = "same task: cleanup 0 is that of the group around", .outer_cleanup = 2 * S, .cancel_inner = 1, .broken = 2000,
-		.handled = 3000, .same_task = true },
-	{ .claim = "same task: at most the configured one around", .outer_cleanup = 2 * S, .inner_cleanup = 8 * S, .cancel_inner = 1,
-		.broken = 2000, .handled = 3000, .same_task = true },
-	{ .claim = "same task: the group around is canceled", .outer_cleanup = 4 * S, .cancel_outer = 1, .broken = 3000, .handled = 5000,
+	{ .claim = "same task: grace 0 is that of the group around",
+		.root_grace = 9 * S,
+		.outer_grace = 3 * S,
+		.stop_inner = 1,
+		.canceled = 4000,
+		.same_task = true },
+	{ .claim = "same task: HOLT_NOW around is inherited",
+		.root_grace = 9 * S,
+		.outer_grace = HOLT_NOW,
+		.stop_inner = 1,
+		.canceled = 1000,
+		.same_task = true },
+	{ .claim = "same task: what is left of the grace around",
+		.root_grace = 9 * S,
+		.outer_grace = 3 * S,
+		.stop_outer = 1,
+		.canceled = 4000,
+		.same_task = true },
+	{ .claim = "same task: cleanup 0 is that of the group around",
+		.outer_cleanup = 2 * S,
+		.cancel_inner = 1,
+		.broken = 2000,
+		.handled = 3000,
+		.same_task = true },
+	{ .claim = "same task: at most the configured one around",
+		.outer_cleanup = 2 * S,
+		.inner_cleanup = 8 * S,
+		.cancel_inner = 1,
+		.broken = 2000,
+		.handled = 3000,
+		.same_task = true },
+	{ .claim = "same task: the group around is canceled",
+		.outer_cleanup = 4 * S,
+		.cancel_outer = 1,
+		.broken = 3000,
+		.handled = 5000,
 		.same_task = true },
 };
 #undef S
@@ -1616,6 +1733,6 @@ TEST_LOOP(grace_and_cleanup_pass_from_group_to_group, 0, HOLT__N(ladders))
 		(int)(c.canceled / HOLT_MS), (int)l->canceled);
 	ck_assert_msg(c.broken == l->broken * HOLT_MS, "%s: broken at %d ms instead of %d", l->claim, (int)(c.broken / HOLT_MS),
 		(int)l->broken);
-	ck_assert_msg(c.handled == l->handled * HOLT_MS, "%s: handled until %d ms instead of %d", l->claim, (int)(c.handled / HOLT_MS),
-		(int)l->handled);
+	ck_assert_msg(c.handled == l->handled * HOLT_MS, "%s: handled until %d ms instead of %d", l->claim,
+		(int)(c.handled / HOLT_MS), (int)l->handled);
 }

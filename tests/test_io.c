@@ -73,6 +73,7 @@ CLAIM(data_and_end_in_one_event_are_both_seen)
 		}
 		holt_close(fd[0]);
 	}
+	nothing_was_late();
 	return 0;
 }
 
@@ -96,6 +97,7 @@ CLAIM(urgent_data_does_not_hide_what_follows)
 		holt_group_cancel(g, NULL);
 	}
 	close_pair(fd);
+	nothing_was_late();
 	return 0;
 }
 
@@ -120,6 +122,7 @@ CLAIM(a_descriptor_in_a_stream_does_not_hide_what_follows)
 		}
 		close_pair(fd);
 	}
+	nothing_was_late();
 	return 0;
 }
 
@@ -263,6 +266,7 @@ CLAIM(readers_are_served_first_come_first_served)
 		}
 		close_pair(fd);
 	}
+	nothing_was_late();
 	return 0;
 }
 
@@ -547,6 +551,7 @@ CLAIM(write_full_writes_all_however_slowly_it_is_read)
 		holt_close(fd[0]);
 		free(ones);
 	}
+	nothing_was_late();
 	return 0;
 }
 
@@ -770,6 +775,7 @@ CLAIM(datagrams_are_taken_one_by_one)
 		holt_group_cancel(g, NULL);
 	}
 	close_pair(fd);
+	nothing_was_late();
 	return 0;
 }
 
@@ -1062,10 +1068,12 @@ CLAIM(the_end_is_not_lost_when_wait_fd_came_first)
 		settle();
 		ck_assert_int_eq(write(fd[1], "last", 4), 4);
 		close(fd[1]);
+		arrived(fd[0], POLLRDHUP);
 		until(r.done);
 		ck_assert_int_eq(r.total, 4);
 		ck_assert_int_eq(r.result, 0);
 	}
 	holt_close(fd[0]);
+	nothing_was_late();
 	return 0;
 }

@@ -180,6 +180,49 @@ TEST(task_that_never_has_to_wait_still_sees_its_cancellation)
 	ck_assert_int_eq(run_clean(cancel_who_never_waits, NULL), 0);
 }
 
+struct ready_fd {
+	int fd[2];
+	ssize_t got;
+};
+
+static int reads_what_is_there(void *arg)
+{
+	struct ready_fd *f = arg;
+	ssize_t r;
+	char c;
+
+	while ((r = holt_read(f->fd[0], &c, 1)) == 1)
+		f->got++;
+	return (int)r;
+}
+
+static int cancel_who_reads_what_is_there(void *arg)
+{
+	struct ready_fd *f = arg;
+	char much[4096] = "";
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->fd), 0);
+	ck_assert_int_eq(write(f->fd[1], much, sizeof much), sizeof much);
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, reads_what_is_there, f), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	holt_close(f->fd[0]);
+	holt_close(f->fd[1]);
+	return 0;
+}
+
+TEST(task_on_a_descriptor_that_is_always_ready_sees_its_cancellation)
+{
+	struct ready_fd f = { .got = 0 };
+
+	ck_assert_int_eq(run_clean(cancel_who_reads_what_is_there, &f), 0);
+	ck_assert_int_gt(f.got, 10);
+	ck_assert_int_lt(f.got, 4096);
+}
+
 /* ---- 2. a result that was given is returned, and the cancellation seen by the next call */
 
 enum orders { WAKE_THEN_CANCEL, CANCEL_THEN_WAKE };
@@ -463,7 +506,6 @@ TEST(room_in_a_group_that_was_given_is_used_although_canceled)
 
 /* ---- 3. full reads and writes that were canceled half way say how far they came */
 
-#if __has_include("io/io.h")
 struct half {
 	int fd[2];
 	ssize_t r;
@@ -535,7 +577,6 @@ TEST(write_full_that_was_canceled_after_some_bytes_returns_how_many)
 	ck_assert_int_lt(h.r, 4 << 20);
 	ck_assert_int_eq(h.next, -ECANCELED);
 }
-#endif
 
 /* ---- 4. what is handed over goes directly to the first who waits */
 
@@ -607,7 +648,7 @@ static int hand_over_permit(void *arg)
 	ck_assert_int_eq(holt_yield(), 0);
 	ck_assert_int_eq(holt_sem_release(&h->sem), 0);
 	ck_assert_int_eq(holt_sem_try_acquire(&h->sem), -EAGAIN); /* it is theirs */
-	holt_task_cancel(h->first, NULL);                          /* too late */
+	holt_task_cancel(h->first, NULL);                         /* too late */
 	holt_task_unref(h->first);
 	ck_assert_int_eq(holt_group_wait(g), 0);
 	return holt_group_close(g, 0);
@@ -1568,6 +1609,39 @@ TEST(handlers_have_at_most_what_is_left_of_the_cleanup_of_the_parent)
 	ck_assert_uint_eq(h.end[0], 7 * HOLT_SEC);
 }
 
+static int shields_in_finally(void *arg, int result)
+{
+	struct handled *h = arg;
+	holt_group *g = NULL;
+
+	(void)result;
+	h->begin[0] = harness_time();
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_finally(g, sleeps_too_long, h), 0);
+	ck_assert_int_eq(holt_spawn(g, shielded, NULL), 0);
+	ck_assert_int_eq(holt_group_close(g, 0), -ECANCELED);
+	return shielded(NULL);
+}
+
+static int shielding_handler(void *arg)
+{
+	struct handled *h = arg;
+
+	ck_assert_int_eq(holt_group_open(&h->g, .cleanup = 4 * HOLT_SEC), 0);
+	ck_assert_int_eq(holt_finally(h->g, shields_in_finally, h), 0);
+	return holt_group_close(h->g, 0);
+}
+
+TEST(shields_inside_a_handler_and_its_groups_break_when_its_time_is_over)
+{
+	struct handled h = { .n = 0 };
+
+	ck_assert_int_eq(run_clean(shielding_handler, &h), 0);
+	ck_assert_int_eq(h.n, 1);
+	ck_assert_int_eq(h.sleep[0], -ECANCELED);
+	ck_assert_uint_eq(harness_time(), 4 * HOLT_SEC);
+}
+
 static int does_all_that_it_may(void *arg, int result)
 {
 	struct holt_call calls[2] = { { .fn = sleep_a_second }, { .fn = give, .arg = NUMBER(2) } };
@@ -1838,7 +1912,8 @@ TEST(who_ignores_a_cancellation_is_named_again_and_again_with_back_off)
 
 	trace[0] = 0;
 	ck_assert_int_eq(harness_run(named_again, &n, .cleanup = HOLT_NEVER), 0);
-	ck_assert_msg(harness_logged("web/deaf has not ended 1s after it was canceled (enough): shielded, "), "%.600s", harness_log());
+	ck_assert_msg(
+		harness_logged("web/deaf has not ended 1s after it was canceled (enough): shielded, "), "%.600s", harness_log());
 	ck_assert_uint_eq(n.at[0], 0);
 	for (unsigned i = 0; i < HOLT__N(second); i++) {
 		ck_assert_uint_eq(n.at[second[i] - 1], i);

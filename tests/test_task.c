@@ -407,7 +407,8 @@ static int wait_for_some(void *arg)
 		ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(some->tasks[n]), .task = &t[n]), 0);
 	r = holt_wait(t, n, some->what, some->span);
 	ck_assert_msg(r == some->expected, "%s: %d instead of %d", some->claim, r, some->expected);
-	ck_assert_msg(harness_time() / HOLT_SEC == (holt_time)some->seconds, "%s: after %d s", some->claim, (int)(harness_time() / HOLT_SEC));
+	ck_assert_msg(harness_time() / HOLT_SEC == (holt_time)some->seconds, "%s: after %d s", some->claim,
+		(int)(harness_time() / HOLT_SEC));
 	holt_group_cancel(g, NULL);
 	r = holt_group_close(g, 0);
 	for (size_t i = 0; i < n; i++)
@@ -594,7 +595,7 @@ static int times_out(void *arg)
 	ck_assert_uint_eq(harness_time(), 4 * HOLT_SEC);
 
 	ck_assert_int_eq(holt_timeout(0, yields_once, &n), -ETIME); /* fn runs always */
-	harness_advance(HOLT_SEC); /* the turn's clock is behind */
+	harness_advance(HOLT_SEC);                                  /* the turn's clock is behind */
 	ck_assert_int_eq(holt_timeout(0, yields_once, &n), -ETIME);
 	holt_scope_begin(&s, HOLT_NEVER, 0);
 	holt_scope_cancel(&s, NULL);
@@ -1238,8 +1239,9 @@ static void fork_finally(void)
 	holt_finally(forks_group, cleans_up, NULL);
 }
 
-static void (*const fork_calls[])(void) = { fork_cancel, fork_group_cancel, fork_group_stop, fork_finally, fork_sleep, fork_yield, fork_check, fork_spawn, fork_open, fork_close, fork_wait, fork_gather,
-	fork_run, fork_loop_self, fork_loop_run, fork_scope, fork_timeout, fork_local, fork_ready, fork_log };
+static void (*const fork_calls[])(void) = { fork_cancel, fork_group_cancel, fork_group_stop, fork_finally, fork_sleep, fork_yield,
+	fork_check, fork_spawn, fork_open, fork_close, fork_wait, fork_gather, fork_run, fork_loop_self, fork_loop_run,
+	fork_scope, fork_timeout, fork_local, fork_ready, fork_log };
 
 static int forks(void *arg)
 {
@@ -1314,7 +1316,8 @@ TEST(stack_overflow_is_reported_by_the_name_of_the_task)
 	int status = harness_child(run_overflow, NULL);
 
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
-	ck_assert_ptr_nonnull(strstr(harness_output(), "stack overflow in task web/deep (64 KiB): spawn it with a larger .stack_size"));
+	ck_assert_ptr_nonnull(
+		strstr(harness_output(), "stack overflow in task web/deep (64 KiB): spawn it with a larger .stack_size"));
 }
 
 /* ---- no memory is needed on the way, and none is lost when there is none */
@@ -1420,7 +1423,8 @@ static int needs_memory(void *arg)
 	else
 		ck_assert_int_eq(r, -ENOMEM);
 	for (int i = 0; i < 20; i++) {
-		int runs = s->runs, e = holt_spawn(g, counts_runs, s, .name = name, .stack_size = i % 2 ? 128 * 1024 : 0, .task = &t[i]);
+		int runs = s->runs,
+		    e = holt_spawn(g, counts_runs, s, .name = name, .stack_size = i % 2 ? 128 * 1024 : 0, .task = &t[i]);
 
 		if (e < 0) {
 			ck_assert_int_eq(e, -ENOMEM);

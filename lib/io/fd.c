@@ -43,6 +43,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#ifdef HOLT__ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)0)
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)0)
+#endif
+
 enum { LINE = 64, SLAB = 31 };
 
 struct holt__io_slab {
@@ -121,6 +128,7 @@ int holt__io_new(struct holt_loop *loop, int fd, void (*fire)(struct holt__sourc
 	if (!ios || (!ios->spare && add_slab(ios) < 0))
 		return -ENOMEM;
 	io = ios->spare;
+	ASAN_UNPOISON_MEMORY_REGION(io, LINE);
 	r = holt__loop_place(loop, &io->source, fd);
 	if (r < 0)
 		return r;
@@ -159,6 +167,7 @@ static void end(struct holt_loop *loop, struct holt__io *io, int result)
 	io->source.fire = NULL;
 	io->next = loop->ios->spare;
 	loop->ios->spare = io;
+	ASAN_POISON_MEMORY_REGION(io, LINE); /* who still looks at it is found */
 }
 
 void holt__io_forget(struct holt_loop *loop, struct holt__io *io)

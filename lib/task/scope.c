@@ -148,9 +148,17 @@ void holt__scope_ask(struct holt__scope *s, enum holt__level level, enum holt__c
 	spread(s, holt__fresh_now());
 }
 
+/* The time of finally handlers is the end of a cleanup: shields that they began break with it. */
+static enum holt__level level_at_deadline(const struct holt__scope *s)
+{
+	return s->flags & HOLT__FINALLY ? HOLT__END : HOLT__CANCEL;
+}
+
 static void deadline_passed(struct holt__timer *timer)
 {
-	holt__scope_ask(holt__container(timer, struct holt__scope, timer), HOLT__CANCEL, HOLT__DEADLINE, NULL);
+	struct holt__scope *s = holt__container(timer, struct holt__scope, timer);
+
+	holt__scope_ask(s, level_at_deadline(s), HOLT__DEADLINE, NULL);
 }
 
 static void name_again(struct holt__timer *timer)
@@ -229,7 +237,7 @@ void holt__scope_push(holt_task *t, struct holt__scope *s, holt_time deadline)
 	if (holt__unlikely(s->seen >= HOLT__CANCEL))
 		return; /* born canceled: a deadline says nothing more, and the timer names those who ignore it */
 	if (deadline <= t->loop->now) {
-		holt__scope_ask(s, HOLT__CANCEL, HOLT__DEADLINE, NULL);
+		holt__scope_ask(s, level_at_deadline(s), HOLT__DEADLINE, NULL);
 	} else if (s->near == deadline && deadline != HOLT_NEVER) { /* else one further out comes earlier, and takes us with it */
 		s->timer.fire = deadline_passed;
 		holt__timer_start(&t->loop->timers, &s->timer, deadline);

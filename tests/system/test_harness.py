@@ -8,13 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 
 from lib import cases, echo, root
 from lib.cases import Case, Failed, Skip, case, check, equal, run_case
 from lib.journal import Journald
 from lib.machine import Machine
-from lib.process import Service
+from lib.process import Service, proc_state, until
 
 PYTHON = [sys.executable, '-I', '-S', '-u', '-c']
 NOTIFY = '''
@@ -24,7 +23,7 @@ def notify(text, fds=()):
     s.sendmsg([text.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))] if fds else [], 0,
               os.environ['NOTIFY_SOCKET'])
 '''
-# echoes until its listener is closed; what it has read when SIGTERM comes it answers, or not, if it is the bad one
+# echoes until SIGTERM; what it has read it answers; the bad one does not any more once a certain file exists
 ECHO = NOTIFY + '''
 import signal, threading, time
 good = sys.argv[1] == 'good'
@@ -36,8 +35,12 @@ def serve(c):
         data = c.recv(4096)
         if not data:
             break
-        if good or not stop.is_set() and not os.path.exists(sys.argv[2]):
+        if good or not os.path.exists(sys.argv[2]):
             c.sendall(data)
+        else:
+            notify('LOST=1')
+            c.close()
+            return
     c.close()
 def accept():
     while True:
@@ -50,6 +53,23 @@ for t in threading.enumerate():
     if t is not threading.main_thread() and not t.daemon:
         t.join()
 os._exit(0)
+'''
+
+
+# boots, and is in the middle of a command inside when it is interrupted
+INNER = '''
+import sys
+sys.path.insert(0, %r)
+from lib import cases
+from lib.machine import Machine
+
+@cases.case
+def hangs(t):
+    m = t.own(Machine("bookworm"))
+    print("booted", m.leader, m.cgroup, flush=True)
+    m.run("sh", "-c", "echo >/run/inside; sleep 1000")
+
+cases.main()
 '''
 
 
@@ -154,8 +174,10 @@ def run_echo(t, how, family):
         k.talk()
     for k in talkers:
         k.wait_got(100000)
-    with open(trap, 'w'):
-        pass
+    if how == 'bad':
+        with open(trap, 'w'):
+            pass
+        s.wait('LOST')
     s.signal(signal.SIGTERM)
     s.exit()
     return talkers
@@ -198,12 +220,33 @@ def a_private_journald_gives_back_what_was_written(t):
     equal(e['PRIORITY'], '3', 'PRIORITY')
 
 
+def source(release, uri, entry='', origin='Debian', codename=None):
+    return {'Repo-URI': uri, 'Release': release, 'Codename': codename or release, 'Origin': origin, 'Sourcesentry': entry}
+
+
 @case
-def the_mirror_is_the_one_that_apt_uses(t):
-    cases.need('apt-get')
-    uri, keyring = root.mirror('bookworm')
-    check(uri in root.output('apt-get', 'indextargets', '--format', '$(REPO_URI)'), '%s', uri)
-    check(keyring is None or os.path.isfile(keyring), '%s', keyring)
+def the_mirror_is_the_one_of_apt_that_has_the_suite(t):
+    other, sec = source('x', 'https://a/x', origin='X'), source('bookworm-security', 'https://b/debian-security', codename='bookworm')
+    main, odd = source('bookworm', 'https://b/debian'), source('bookworm', 'mirror+file:/b')
+    equal(root.mirror('bookworm', [other, odd, sec, main]), main, 'for its own suite')
+    equal(root.mirror('trixie', [other, odd, sec, main]), main, 'for another one')
+    try:
+        root.mirror('trixie', [other, odd])
+    except Skip:
+        return
+    raise Failed('it found one where there is none')
+
+
+@case
+def the_key_is_the_one_that_the_source_names(t):
+    d = t.folder()
+    for name, text, at in (('a.sources', 'Types: deb\nURIs: x\n\n# more\nTypes: deb\nSigned-By: %s\n', 2),
+                           ('a.list', '# old\ndeb [arch=amd64 signed-by=%s] http://x y main\n', 2)):
+        path = os.path.join(d, name)
+        with open(path, 'w') as f:
+            f.write(text % __file__)
+        equal(root.signed_by(source('x', 'http://x', '%s:%d' % (path, at))), __file__, name)
+    equal(root.signed_by(source('x', 'http://x', '%s/a.sources:1' % d)), None, 'a source that names none')
 
 
 @case
@@ -233,27 +276,27 @@ def a_machine_boots_runs_commands_and_leaves_nothing(t):
 
 
 @case
-def an_interrupted_run_leaves_no_process_mount_or_file(t):
+def an_interrupted_run_leaves_no_container_and_no_cgroup(t):
     if not os.environ.get('HOLT_PRIVATE'):
         raise Skip('no namespaces of our own here')
-    with tempfile.TemporaryDirectory() as d:
-        inner = os.path.join(d, 'test_inner.py')
-        with open(inner, 'w') as f:
-            f.write('import sys\nsys.path.insert(0, %r)\nfrom lib import cases\nfrom lib.machine import Machine\n'
-                    '@cases.case\ndef hangs(t):\n    m = t.own(Machine("bookworm"))\n    print("booted", m.cgroup, flush=True)\n'
-                    '    cases.check(m.run("sleep", "1000") is None, "no")\ncases.main()\n' % cases.HERE)
-        p = subprocess.Popen([sys.executable, inner], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        t.stack.callback(p.wait)
-        t.stack.callback(p.kill)
-        word = p.stdout.readline().split()
-        if word and word[0] == 'SKIP':
-            raise Skip(' '.join(word[2:]))
-        equal(word[:1], ['booted'], 'the inner test')
-        p.terminate()
-        out = p.stdout.read()
-        p.wait()
-        check('FAIL interrupted: SIGTERM' in out, 'it says %s', out)
-        check(not os.path.exists(word[1]), 'the cgroup is still there')
+    inner = os.path.join(t.folder(), 'test_inner.py')
+    with open(inner, 'w') as f:
+        f.write(INNER % cases.HERE)
+    p = subprocess.Popen([sys.executable, inner], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    t.stack.callback(p.wait)
+    t.stack.callback(p.kill)
+    first = p.stdout.readline()
+    if first.startswith('SKIP'):
+        raise Skip(first.split(': ', 1)[1].strip())
+    check(first.startswith('booted '), 'the inner test: %s', first)
+    _, leader, cgroup = first.split()
+    until(lambda: os.path.exists('/proc/%s/root/run/inside' % leader))
+    p.terminate()
+    out = p.stdout.read()
+    p.wait()
+    check('FAIL interrupted: SIGTERM' in out, 'it says %s', out)
+    check(not os.path.exists(cgroup), 'the cgroup is still there')
+    equal(proc_state(leader), 'Z', 'the state of the container')
 
 
 cases.main()

@@ -41,6 +41,8 @@ class Follow:
 
     def _read(self):
         for line in self.child.stdout:
+            if not line.endswith(b'\n'):        # torn by our own close()
+                break
             e = entry(line)
             with self.cond:
                 self.entries.append(e)

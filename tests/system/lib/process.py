@@ -180,7 +180,7 @@ class Service:
 def proc_state(pid):
     """R, S, ... of the main thread; Z when it is gone."""
     try:
-        with open('/proc/%d/stat' % pid) as f:
+        with open('/proc/%s/stat' % pid) as f:
             return f.read().rpartition(')')[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return 'Z'

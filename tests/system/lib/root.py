@@ -49,15 +49,15 @@ def signed_by(source):
     return word if os.path.isfile(word) else None
 
 
-def mirror(suite):
-    """(URI, keyring or None) of a mirror that has the suite: one that names it, else the first of Debian's own."""
-    fitting = [s for s in apt_sources() if s.get('Repo-URI', '').startswith(('http', 'file'))]
+def mirror(suite, sources):
+    """The source that has the suite: one that names it, else the first of Debian's own."""
+    fitting = [s for s in sources if s.get('Repo-URI', '').startswith(('http:', 'https:', 'file:'))]
     for right in (lambda s: s['Release'] == suite,
                   lambda s: s.get('Origin') == 'Debian' and s['Release'] == s.get('Codename') and 'security' not in s['Repo-URI'],
                   lambda s: s['Repo-URI'].rstrip('/').endswith('/debian')):
         for s in fitting:
             if right(s):
-                return s['Repo-URI'], signed_by(s)
+                return s
     raise cases.Skip("no mirror with %s in apt's sources" % suite)
 
 
@@ -92,7 +92,8 @@ def build(suite, packages, tarball, work, say):
     for program in ('debootstrap', 'unshare', 'tar'):
         if not cases.found(program):
             raise cases.Skip('no %s here' % program)
-    uri, keyring = mirror(suite)
+    source = mirror(suite, apt_sources())
+    uri, keyring = source['Repo-URI'], signed_by(source)
     folder = os.path.join(work, suite)
     argv = ['unshare', '--mount', '--propagation', 'private', 'debootstrap', '--variant=minbase',
             '--include=' + ','.join(packages)]
