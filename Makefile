@@ -90,6 +90,7 @@ deps: ## installs what building, running and testing need (apt or dnf)
 	@packaging/deps.sh
 
 run: $(BUILD)/examples/echod ## runs the echo daemon in the foreground; ARGS=unix:/tmp/echo for another address
+	@echo "echod: on $(or $(ARGS),tcp:[::]:7007), until Ctrl-C"
 	@exec $(BUILD)/examples/echod $(ARGS)
 
 # What tests and checks may ask of this build. SAN is there for tests that skip what a sanitizer cannot do.

@@ -30,8 +30,7 @@
 	static int name##_task(void *arg __attribute__((unused)))
 
 /* with_group(g) { ... }: all tasks of g have ended behind it; unless it was canceled, they do so by themselves. */
-#define with_group(g) \
-	for (holt_group *g = open_group(), *once = g; once; once = NULL, close_group(g))
+#define with_group(g) for (holt_group *g = open_group(), *once = g; once; once = NULL, close_group(g))
 
 static inline holt_group *open_group(void)
 {
@@ -176,8 +175,8 @@ static inline size_t watched_by_epoll(void)
 struct reader {
 	int fd;
 	size_t n;
-	bool again;   /* until it ends or fails */
-	int way;      /* 0: read, 1: readv, 2: recvmsg */
+	bool again; /* until it ends or fails */
+	int way;    /* 0: read, 1: readv, 2: recvmsg */
 	char buf[256];
 	size_t total;
 	ssize_t result; /* the last one */

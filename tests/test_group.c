@@ -1414,6 +1414,28 @@ TEST(kept_tasks_have_references_of_their_own)
 	ck_assert_int_eq(run_clean(kept_and_referenced, NULL), 0);
 }
 
+static int kept_by_nobody(void *arg)
+{
+	struct holt__stacks *s = &holt__here->stacks;
+	holt_group *g = NULL;
+	size_t warm;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .keep = true), 0);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(holt_spawn(g, give, NUMBER(i)), 0);
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	warm = s->n_warm;
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	ck_assert_uint_eq(s->n_warm, warm + 10);
+	return 0;
+}
+
+TEST(kept_tasks_that_nobody_took_go_with_their_group)
+{
+	ck_assert_int_eq(run_clean(kept_by_nobody, NULL), 0);
+}
+
 /* ---- waiting for a group */
 
 static int waits_from_inside(void *arg)

@@ -594,12 +594,13 @@ CLAIM(options_from_a_later_time_are_refused)
 
 TEST(addresses_are_taken_strictly)
 {
-	static const char *const right[] = { "tcp:127.0.0.1:80", "tcp:[::1]:80", "tcp:[::]:65535", "tcp:localhost:1", "unix:/run/x", "unix:@x",
-		"fd:name", "tcp:[::ffff:1.2.3.4]:5" };
-	static const char *const wrong[] = { "", "tcp", "tcp:", "tcp::80", "tcp:127.0.0.1", "tcp:127.0.0.1:", "tcp:127.0.0.1:0", "tcp:127.0.0.1:080",
-		"tcp:127.0.0.1:65536", "tcp:127.0.0.1:99999999999", "tcp:127.0.0.1:+1", "tcp:127.0.0.1: 1", "tcp:127.0.0.1:1 ", "tcp:127.1:80",
-		"tcp:::1:80", "tcp:[::1]80", "tcp:[::1", "tcp:[]:80", "tcp:[::1]:", "tcp:[127.0.0.1]:80", "tcp:*:80", "tcp:example.org:80", "unix:",
-		"unix:x", "unix:/", "unix:@", "fd:", "udp:127.0.0.1:80", "TCP:127.0.0.1:80", "/run/x" };
+	static const char *const right[] = { "tcp:127.0.0.1:80", "tcp:[::1]:80", "tcp:[::]:65535", "tcp:localhost:1",
+		"unix:/run/x", "unix:@x", "fd:name", "tcp:[::ffff:1.2.3.4]:5" };
+	static const char *const wrong[] = { "", "tcp", "tcp:", "tcp::80", "tcp:127.0.0.1", "tcp:127.0.0.1:", "tcp:127.0.0.1:0",
+		"tcp:127.0.0.1:080", "tcp:127.0.0.1:65536", "tcp:127.0.0.1:99999999999", "tcp:127.0.0.1:+1", "tcp:127.0.0.1: 1",
+		"tcp:127.0.0.1:1 ", "tcp:127.1:80", "tcp:::1:80", "tcp:[::1]80", "tcp:[::1", "tcp:[]:80",
+		"tcp:[::1]:", "tcp:[127.0.0.1]:80", "tcp:*:80", "tcp:example.org:80", "unix:", "unix:x", "unix:/", "unix:@",
+		"fd:", "udp:127.0.0.1:80", "TCP:127.0.0.1:80", "/run/x" };
 	char long_path[256] = "unix:/";
 	struct holt__address a;
 

@@ -40,14 +40,14 @@ struct holt__io {
 	uint32_t serial;            /* of this use of the record */
 	uint8_t kind;               /* enum holt__io_kind */
 	bool socket;
-	bool blocking;              /* inherited stdio or a terminal: its mode is left as it is */
-	bool level;                 /* registered for one event at a time, as the calls on it would block */
+	bool blocking; /* inherited stdio or a terminal: its mode is left as it is */
+	bool level;    /* registered for one event at a time, as the calls on it would block */
 	bool terminal;
-	bool wary;                  /* an end, an error or urgent data was announced: a short read says nothing */
-	bool special;               /* level, or it had watchers: an event is more than a side's */
-	uint8_t doubt;              /* a task waits without having proved that the number is this file; grows with time */
+	bool wary;     /* an end, an error or urgent data was announced: a short read says nothing */
+	bool special;  /* level, or it had watchers: an event is more than a side's */
+	uint8_t doubt; /* a task waits without having proved that the number is this file; grows with time */
 	struct holt__side in, out;
-	struct holt_waiters watchers; /* what each waits for is in its waiter's data */
+	struct holt_waiters watchers;  /* what each waits for is in its waiter's data */
 	struct holt__io *next, **link; /* in the list of all: another's source may have taken our place in the table */
 };
 _Static_assert(sizeof(struct holt__io) <= 128, "two cache lines");
@@ -74,7 +74,7 @@ struct holt__op {
 	bool once;   /* the caller asked for EAGAIN */
 	size_t want; /* bytes asked for, when fewer mean that no more are there; 0: the result tells nothing of that */
 	void *data;
-	size_t n;    /* of what is in data */
+	size_t n; /* of what is in data */
 	void *other;
 	const char *what; /* "read fd" */
 };
@@ -96,7 +96,7 @@ static inline int holt__io_get(holt_task *t, int fd, struct holt__io **ret_io)
 	return holt__io_get_slowly(t, fd, ret_io);
 }
 
-struct holt__ios *holt__ios(struct holt_loop *loop); /* made at the first use; NULL: no memory */
+struct holt__ios *holt__ios(struct holt_loop *loop);            /* made at the first use; NULL: no memory */
 struct holt__io *holt__io_find(struct holt_loop *loop, int fd); /* any record of ours; NULL: none */
 
 /* -ENOMEM; not registered yet. */
@@ -104,9 +104,9 @@ int holt__io_new(struct holt_loop *loop, int fd, void (*fire)(struct holt__sourc
 
 /* Who waits on it gets -EBADF; io is gone. */
 void holt__io_forget(struct holt_loop *loop, struct holt__io *io);
-void holt__io_retry(struct holt_loop *loop, struct holt__io *io);  /* as forget, but who waits looks again */
-void holt__io_forget_number(struct holt_loop *loop, int fd); /* a new file has this number */
-void holt__io_signals_free(struct holt__ios *ios);           /* signal.c */
+void holt__io_retry(struct holt_loop *loop, struct holt__io *io); /* as forget, but who waits looks again */
+void holt__io_forget_number(struct holt_loop *loop, int fd);      /* a new file has this number */
+void holt__io_signals_free(struct holt__ios *ios);                /* signal.c */
 
 /* The next of growing pauses: 1 ms to 100 ms. */
 static inline holt_time holt__io_longer(holt_time pause)
@@ -140,8 +140,9 @@ int holt__io_wait(holt_task *t, struct holt__io *io, struct holt__side *side, bo
  */
 int holt__io_pause(holt_task *t, struct holt__io *io, struct holt_waiters *also, holt_time span, const char *what);
 
-void holt__io_pass_on(holt_task *t, struct holt__io *io, struct holt__side *side); /* the turn of the next, if there is something for it */
-void holt__io_rearm(struct holt_loop *loop, struct holt__io *io);     /* a level-triggered one, for who still waits */
+void holt__io_pass_on(
+	holt_task *t, struct holt__io *io, struct holt__side *side); /* the turn of the next, if there is something for it */
+void holt__io_rearm(struct holt_loop *loop, struct holt__io *io);    /* a level-triggered one, for who still waits */
 void holt__io_wake_watchers(struct holt__io *io, uint32_t events);
 /* Adds events to what epoll watches; level: arms it. HOLT__IO_STALE: the record is gone. */
 int holt__io_watch(struct holt_loop *loop, struct holt__io *io, uint32_t events);
@@ -160,7 +161,7 @@ static inline void holt__io_note(struct holt__io *io, struct holt__side *side, c
 }
 
 /*
- * The fast path's first step: the record of a TCP socket on a side of which nobody waits; the caller is a task that may go
+ * The fast path's first step: the record of a socket on a side of which nobody waits; the caller is a task that may go
  * on. NULL: take the whole way.
  */
 static inline __attribute__((always_inline)) struct holt__io *holt__io_quick(int fd, bool out, holt_task **ret_task)
@@ -177,7 +178,7 @@ static inline __attribute__((always_inline)) struct holt__io *holt__io_quick(int
 		return NULL;
 	io = holt__container(s, struct holt__io, source);
 	side = out ? &io->out : &io->in;
-	if (holt__unlikely(io->kind != HOLT__IO_TCP || side->waiters.head || side->woken))
+	if (holt__unlikely(!io->socket || side->waiters.head || side->woken))
 		return NULL;
 	t->budget--;
 	*ret_task = t;

@@ -46,24 +46,33 @@ static HOLT__COLD ssize_t try_blocking(struct holt__op *op, struct holt__io *io)
 }
 
 /* Descriptors and credentials, which recv would drop in silence, are where the kernel ends a read though more is there. */
-static ssize_t recv_unix(struct holt__op *op, int flags)
+static ssize_t recv_unix(int fd, void *buf, size_t n, int flags, bool *ret_cut)
 {
-	struct iovec v = { op->data, op->n };
+	struct iovec v = { buf, n };
 	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
-	ssize_t r = AGAIN_IF_INTERRUPTED(holt__sys->recvmsg(op->fd, &m, flags | MSG_DONTWAIT));
+	ssize_t r = holt__sys->recvmsg(fd, &m, flags | MSG_DONTWAIT);
 
-	if (r > 0 && (m.msg_flags & MSG_CTRUNC))
+	*ret_cut = m.msg_flags & MSG_CTRUNC;
+	return r;
+}
+
+static ssize_t try_recv(struct holt__op *op, struct holt__io *io)
+{
+	bool cut = false;
+	ssize_t r;
+
+	if (!io || io->kind != HOLT__IO_UNIX)
+		return AGAIN_IF_INTERRUPTED(holt__sys->recv(op->fd, op->data, op->n, op->flags | MSG_DONTWAIT));
+	r = AGAIN_IF_INTERRUPTED(recv_unix(op->fd, op->data, op->n, op->flags, &cut));
+	if (cut)
 		op->want = 0;
 	return r;
 }
 
 static ssize_t try_read(struct holt__op *op, struct holt__io *io)
 {
-	if (io && io->socket && op->n > 0) { /* to read no bytes is nothing for read, but takes a datagram for recv */
-		if (io->kind == HOLT__IO_UNIX)
-			return recv_unix(op, 0);
-		return AGAIN_IF_INTERRUPTED(holt__sys->recv(op->fd, op->data, op->n, MSG_DONTWAIT));
-	}
+	if (io && io->socket && op->n > 0) /* to read no bytes is nothing for read, but takes a datagram for recv */
+		return try_recv(op, io);
 	if (io && io->blocking)
 		return try_blocking(op, io);
 	return AGAIN_IF_INTERRUPTED(holt__sys->read(op->fd, op->data, op->n));
@@ -79,9 +88,12 @@ static ssize_t try_write(struct holt__op *op, struct holt__io *io)
 }
 
 /* The whole way, or what is left of it when io was tried and said r. */
-static __attribute__((noinline)) ssize_t move(int fd, void *buf, size_t n, bool out, holt_task *t, struct holt__io *io, ssize_t r, bool waited)
+static __attribute__((noinline)) ssize_t move(
+	int fd, void *buf, size_t n, bool out, holt_task *t, struct holt__io *io, ssize_t r, bool waited)
 {
-	struct holt__op op = { .fd = fd, .out = out, .nowait = true, .want = n, .data = buf, .n = n, .what = out ? "write fd" : "read fd" };
+	struct holt__op op = {
+		.fd = fd, .out = out, .nowait = true, .want = n, .data = buf, .n = n, .what = out ? "write fd" : "read fd"
+	};
 	holt__io_try *attempt = out ? try_write : try_read;
 
 	if (!io)
@@ -95,7 +107,7 @@ ssize_t holt_read(int fd, void *buf, size_t n)
 {
 	holt_task *t = NULL;
 	struct holt__io *io = n > 0 ? holt__io_quick(fd, false, &t) : NULL;
-	bool waited = false;
+	bool waited = false, cut = false;
 	ssize_t r;
 
 	if (holt__unlikely(!io))
@@ -106,10 +118,13 @@ ssize_t holt_read(int fd, void *buf, size_t n)
 			return r < 0 ? r : move(fd, buf, n, false, NULL, NULL, 0, false);
 		waited = true;
 	}
-	r = holt__sys->recv(fd, buf, n, MSG_DONTWAIT);
+	if (holt__unlikely(io->kind == HOLT__IO_UNIX))
+		r = recv_unix(fd, buf, n, 0, &cut);
+	else
+		r = holt__sys->recv(fd, buf, n, MSG_DONTWAIT);
 	if (holt__unlikely(r <= 0))
 		return move(fd, buf, n, false, t, io, r, waited);
-	io->in.dry = (size_t)r < n && !io->wary;
+	io->in.dry = (size_t)r < n && !io->wary && !cut && io->kind != HOLT__IO_OTHER;
 	if (holt__unlikely(io->in.waiters.head != NULL))
 		holt__io_pass_on(t, io, &io->in);
 	return r;
@@ -263,13 +278,6 @@ ssize_t holt_writev(int fd, const struct iovec *v, int n)
 static size_t wanted(size_t n, int flags)
 {
 	return flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_ZEROCOPY) ? 0 : n;
-}
-
-static ssize_t try_recv(struct holt__op *op, struct holt__io *io)
-{
-	if (io && io->kind == HOLT__IO_UNIX)
-		return recv_unix(op, op->flags);
-	return AGAIN_IF_INTERRUPTED(holt__sys->recv(op->fd, op->data, op->n, op->flags | MSG_DONTWAIT));
 }
 
 static ssize_t try_send(struct holt__op *op, struct holt__io *io)

@@ -9,7 +9,8 @@ set -euo pipefail
 memory='malloc calloc realloc reallocarray free posix_memalign aligned_alloc memalign strdup strndup asprintf vasprintf
 	open_memstream getline getdelim'
 files='read write readv writev pread pwrite pread64 pwrite64 preadv2 pwritev2 open open64 openat openat64 creat close dup dup2 dup3
-	pipe pipe2 fcntl fcntl64 ioctl lseek fsync splice sendfile memfd_create unlink rename flock stat lstat fstat close_range'
+	pipe pipe2 fcntl fcntl64 ioctl lseek fsync splice sendfile memfd_create unlink rename flock stat lstat fstat close_range
+	fopen fdopen freopen tmpfile popen opendir readdir dprintf vdprintf'
 sockets='socket socketpair bind listen accept accept4 connect shutdown send sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg
 	getsockopt setsockopt getsockname getpeername getaddrinfo'
 events='epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll select pselect timerfd_create

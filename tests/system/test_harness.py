@@ -226,7 +226,8 @@ def source(release, uri, entry='', origin='Debian', codename=None):
 
 @case
 def the_mirror_is_the_one_of_apt_that_has_the_suite(t):
-    other, sec = source('x', 'https://a/x', origin='X'), source('bookworm-security', 'https://b/debian-security', codename='bookworm')
+    other = source('x', 'https://a/x', origin='X')
+    sec = source('bookworm-security', 'https://b/debian-security', codename='bookworm')
     main, odd = source('bookworm', 'https://b/debian'), source('bookworm', 'mirror+file:/b')
     equal(root.mirror('bookworm', [other, odd, sec, main]), main, 'for its own suite')
     equal(root.mirror('trixie', [other, odd, sec, main]), main, 'for another one')

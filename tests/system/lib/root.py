@@ -98,7 +98,7 @@ def build(suite, packages, tarball, work, say):
     argv = ['unshare', '--mount', '--propagation', 'private', 'debootstrap', '--variant=minbase',
             '--include=' + ','.join(packages)]
     argv += ['--keyring=' + keyring] if keyring else []
-    say('# making a root of %s; the next run takes it from the cache' % suite)
+    say('# making a root of %s: a minute or more' % suite)
     log = os.path.join(work, suite + '.log')
     try:
         with open(log, 'w') as out:
