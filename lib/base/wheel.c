@@ -55,7 +55,9 @@ static struct holt__timer *first_slot(struct holt__wheel *w, holt_time *ret_star
 
 			if (!empty(head)) {
 				holt_time span = (1ULL << shift) - 1;
-				holt_time above = shift + HOLT__WHEEL_BITS >= 64 ? 0 : w->base >> (shift + HOLT__WHEEL_BITS) << (shift + HOLT__WHEEL_BITS);
+				holt_time above = shift + HOLT__WHEEL_BITS >= 64
+					? 0
+					: w->base >> (shift + HOLT__WHEEL_BITS) << (shift + HOLT__WHEEL_BITS);
 
 				*ret_start = above | (holt_time)slot << shift;
 				*ret_last = *ret_start | span;

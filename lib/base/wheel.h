@@ -20,10 +20,10 @@ struct holt__timer {
 };
 
 struct holt__wheel {
-	holt_time base;                       /* all earlier timers have been expired */
-	uint64_t used[HOLT__WHEEL_LEVELS];    /* a bit a slot; may be set for an empty one, never clear for a used one */
-	unsigned levels;                      /* a bit a level, in the same way */
-	struct holt__timer due;               /* list head: expired, not yet fired */
+	holt_time base;                    /* all earlier timers have been expired */
+	uint64_t used[HOLT__WHEEL_LEVELS]; /* a bit a slot; may be set for an empty one, never clear for a used one */
+	unsigned levels;                   /* a bit a level, in the same way */
+	struct holt__timer due;            /* list head: expired, not yet fired */
 	struct holt__timer slot[HOLT__WHEEL_LEVELS][HOLT__WHEEL_SLOTS]; /* list heads; only next and prev are used */
 };
 

@@ -49,33 +49,33 @@ struct holt__call {
 struct holt_loop {
 	/* what a switch touches */
 	struct holt__ready *ready, **ready_end;
-	unsigned fuel;                /* switches until the next turn */
-	unsigned refuel;              /* fuel of a turn; small after slow ones */
-	holt_time now;                /* the turn's reading of the clock */
+	unsigned fuel;                                       /* switches until the next turn */
+	unsigned refuel;                                     /* fuel of a turn; small after slow ones */
+	holt_time now;                                       /* the turn's reading of the clock */
 	struct holt__ready *(*pick)(struct holt_loop *loop); /* NULL: first come, first served; else chooses and unlinks one */
 
-	void (*run_ready)(struct holt_loop *loop);           /* runs ready ones until the fuel is used up or none is left */
+	void (*run_ready)(struct holt_loop *loop); /* runs ready ones until the fuel is used up or none is left */
 	void (*on_stop)(struct holt_loop *loop, const char *why);
 
-	holt_time polled;             /* when epoll was last looked at */
-	unsigned turns;               /* since then */
-	unsigned owed;                /* of the events found then: at most so many have not had their switch */
-	holt_time armed;              /* what the timerfd is set to; in the past: to nothing */
-	int epfd, timerfd, wakefd;    /* -1: not open */
+	holt_time polled;          /* when epoll was last looked at */
+	unsigned turns;            /* since then */
+	unsigned owed;             /* of the events found then: at most so many have not had their switch */
+	holt_time armed;           /* what the timerfd is set to; in the past: to nothing */
+	int epfd, timerfd, wakefd; /* -1: not open */
 	struct holt__source timer_source, wake_source;
 	struct holt__source **sources; /* by fd */
 	size_t n_sources;
 	uint32_t generation;
 	struct holt__signals *signals;
 	struct holt__logdrain *logdrain; /* NULL: no memory for it */
-	struct holt__loop_end *ends;  /* newest first */
-	struct holt__ios *ios;        /* the io floor's; NULL until it is used */
+	struct holt__loop_end *ends;     /* newest first */
+	struct holt__ios *ios;           /* the io floor's; NULL until it is used */
 
 	/* touched by other threads and by signal handlers */
-	_Atomic(struct holt__call *) calls;    /* newest first; CLOSED when the loop has ended */
-	_Atomic(const char *) stop_why;        /* a stop was asked for */
-	atomic_bool sleeping;                  /* somebody who has news must write to wakefd */
-	atomic_uint wakers;                    /* who may be doing so just now */
+	_Atomic(struct holt__call *) calls; /* newest first; CLOSED when the loop has ended */
+	_Atomic(const char *) stop_why;     /* a stop was asked for */
+	atomic_bool sleeping;               /* somebody who has news must write to wakefd */
+	atomic_uint wakers;                 /* who may be doing so just now */
 	atomic_uint refs;
 	void (*destroy)(struct holt_loop *loop);
 

@@ -18,12 +18,12 @@
 enum { GROW_FROM = 16 };
 
 struct holt_queue {
-	char *items;                    /* slots of stride bytes */
+	char *items; /* slots of stride bytes */
 	size_t item_size, stride;
-	size_t head, n, slots;          /* slots is a power of two, and may be more than capacity */
+	size_t head, n, slots; /* slots is a power of two, and may be more than capacity */
 	size_t capacity;
-	size_t undone;                  /* put and not yet told done */
-	uint64_t serial;                /* PRIORITY: of the next item */
+	size_t undone;   /* put and not yet told done */
+	uint64_t serial; /* PRIORITY: of the next item */
 	enum holt_order order;
 	bool drop_oldest, down;
 	int (*compare)(const void *a, const void *b);

@@ -19,7 +19,11 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-#define RESULT(call) __extension__({ __typeof__(call) r_ = (call); r_ < 0 ? -errno : r_; })
+#define RESULT(call) \
+	__extension__({ \
+		__typeof__(call) r_ = (call); \
+		r_ < 0 ? -errno : r_; \
+	})
 
 static holt_time sys_now(void)
 {

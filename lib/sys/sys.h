@@ -41,10 +41,10 @@ struct holt__sys {
 	int (*get_flags)(int fd);                             /* F_GETFL */
 	int (*set_flags)(int fd, int flags);                  /* F_SETFL */
 	int (*set_cloexec)(int fd, bool on);
-	int (*dup)(int fd);                                   /* CLOEXEC */
+	int (*dup)(int fd); /* CLOEXEC */
 	int (*fstat)(int fd, struct stat *st);
 	int (*lstat)(const char *path, struct stat *st);
-	int (*isatty)(int fd);                                /* 1, 0 */
+	int (*isatty)(int fd);                                      /* 1, 0 */
 	ssize_t (*write_nowait)(int fd, const void *buf, size_t n); /* whatever its flags are; -EOPNOTSUPP */
 
 	int (*socket)(int domain, int type, int protocol);
@@ -58,13 +58,13 @@ struct holt__sys {
 	int (*chmod)(const char *path, mode_t mode);
 	int (*fchmod)(int fd, mode_t mode);
 	int (*memfd)(const char *name, unsigned flags);
-	int (*seal)(int fd);                                  /* a memfd: no more changes */
+	int (*seal)(int fd); /* a memfd: no more changes */
 
-	void *(*map)(size_t size);                            /* private, zeroed, not reserved, no huge pages; NULL: no memory */
+	void *(*map)(size_t size); /* private, zeroed, not reserved, no huge pages; NULL: no memory */
 	int (*unmap)(void *p, size_t size);
-	int (*guard)(void *p, size_t size);                   /* touching it shall fault */
-	int (*forget)(void *p, size_t size);                  /* gives the pages back, they read as zero */
-	void (*exit)(int status);                             /* _exit */
+	int (*guard)(void *p, size_t size);  /* touching it shall fault */
+	int (*forget)(void *p, size_t size); /* gives the pages back, they read as zero */
+	void (*exit)(int status);            /* _exit */
 };
 
 extern const struct holt__sys holt__sys_linux;

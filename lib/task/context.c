@@ -85,7 +85,8 @@ __attribute__((noinline, no_sanitize("thread"))) int holt__context_switch(struct
 	return r;
 }
 
-__attribute__((noinline, no_sanitize("thread"))) _Noreturn void holt__context_leave(struct holt__context *from, struct holt__context *to)
+__attribute__((noinline, no_sanitize("thread"))) _Noreturn void holt__context_leave(
+	struct holt__context *from, struct holt__context *to)
 {
 	mark(from, to, true);
 	holt__context_jump(from, to);

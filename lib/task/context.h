@@ -31,8 +31,8 @@
 #endif
 
 struct holt__context {
-	void *sp;        /* own switch: the registers lie there */
-	int result;      /* what the switch back to here returns */
+	void *sp;   /* own switch: the registers lie there */
+	int result; /* what the switch back to here returns */
 #ifdef HOLT_CONTEXT_UCONTEXT
 	sigjmp_buf env;
 #endif
@@ -89,7 +89,8 @@ static inline __attribute__((always_inline)) int holt__context_switch(struct hol
 }
 
 /* From will never run again. */
-static inline __attribute__((always_inline)) _Noreturn void holt__context_leave(struct holt__context *from, struct holt__context *to)
+static inline __attribute__((always_inline)) _Noreturn void holt__context_leave(
+	struct holt__context *from, struct holt__context *to)
 {
 #if defined(__x86_64__) && !defined(HOLT_CONTEXT_UCONTEXT)
 	(void)from;

@@ -267,7 +267,8 @@ void holt__group_unreserve(holt_group *g)
 
 /* ---- opening, waiting */
 
-void holt__group_init(holt_group *g, struct holt__sched *s, holt_group *outer, const struct holt_group_options *o, const char *name)
+void holt__group_init(
+	holt_group *g, struct holt__sched *s, holt_group *outer, const struct holt_group_options *o, const char *name)
 {
 	memset(g, 0, sizeof *g);
 	g->kind = (uint8_t)o->kind;

@@ -165,7 +165,9 @@ static void trim(struct holt__timer *timer)
 
 static int begin(struct holt__sched *s, const struct holt_run_options *o)
 {
-	struct holt_group_options root = { .kind = HOLT_EACH, .grace = o->grace, .cleanup = o->cleanup, .failed = ignore_failure };
+	struct holt_group_options root = {
+		.kind = HOLT_EACH, .grace = o->grace, .cleanup = o->cleanup, .failed = ignore_failure
+	};
 	int r = holt__stacks_init(&s->stacks, o->stack_size);
 
 	if (r < 0)
@@ -189,7 +191,8 @@ static int begin(struct holt__sched *s, const struct holt_run_options *o)
 
 static int spawn_main(struct holt__sched *s, holt_fn fn, void *arg)
 {
-	int r = holt_spawn_with(&s->root, fn, arg, &(struct holt_task_options){ .size = sizeof(struct holt_task_options), .fn_name = "main", .task = &s->main });
+	int r = holt_spawn_with(&s->root, fn, arg,
+		&(struct holt_task_options){ .size = sizeof(struct holt_task_options), .fn_name = "main", .task = &s->main });
 
 	if (r < 0)
 		return r;

@@ -79,7 +79,8 @@ static HOLT__COLD void spins(holt_task *t)
 		t->spun++;
 	if ((t->spun & (t->spun - 1)) == 0) { /* back-off: the log shall not drown in it */
 		holt__task_path(t, &text);
-		holt__log_id(HOLT__MSG_SPIN, LOG_WARNING, "%s: cancel spin: it has seen -ECANCELED %d times without waiting; it should return", path, SPINS);
+		holt__log_id(HOLT__MSG_SPIN, LOG_WARNING,
+			"%s: cancel spin: it has seen -ECANCELED %d times without waiting; it should return", path, SPINS);
 	}
 	yield(t);
 }

@@ -129,8 +129,12 @@ static void record_why(struct holt__scope *s, const char *why, const char *other
 static const char *default_why(enum holt__cause cause)
 {
 	static const char *const text[] = {
-		[HOLT__STOPPED] = "stopped", [HOLT__CANCELED] = "canceled", [HOLT__DEADLINE] = "deadline passed",
-		[HOLT__FAILURE] = "a task failed", [HOLT__WINNER] = "another task was first", [HOLT__CLOSED] = "its group closes",
+		[HOLT__STOPPED] = "stopped",
+		[HOLT__CANCELED] = "canceled",
+		[HOLT__DEADLINE] = "deadline passed",
+		[HOLT__FAILURE] = "a task failed",
+		[HOLT__WINNER] = "another task was first",
+		[HOLT__CLOSED] = "its group closes",
 	};
 
 	return text[cause];
@@ -300,7 +304,8 @@ ssize_t holt_scope_end(struct holt_scope *scope, ssize_t r)
 	holt_task *t = holt__self;
 
 	if (!t || t->scope != s)
-		holt__die("holt_scope_end: this is not the innermost scope of the calling task; scopes and groups end in the reverse order of their beginning");
+		holt__die(
+			"holt_scope_end: this is not the innermost scope of the calling task; scopes and groups end in the reverse order of their beginning");
 	if (r == -ECANCELED && s->seen >= HOLT__CANCEL && holt__scope_outside(s) < HOLT__CANCEL) {
 		if (s->cause == HOLT__DEADLINE)
 			r = -ETIME;

@@ -232,7 +232,8 @@ int holt_spawn_with(holt_group *g, holt_fn fn, void *arg, const struct holt_task
 		r = holt__group_reserve(g);
 		if (r < 0)
 			return r;
-		if (holt__unlikely(self && self->scope->seen >= HOLT__CANCEL)) { /* while it waited for room: it may not wait again */
+		if (holt__unlikely(
+			    self && self->scope->seen >= HOLT__CANCEL)) { /* while it waited for room: it may not wait again */
 			holt__group_unreserve(g);
 			return -ECANCELED;
 		}
@@ -373,7 +374,8 @@ static void wait_over(struct holt__timer *timer)
 	holt__wake(holt__container(timer, struct wait_limit, timer)->task, 0);
 }
 
-static int wait_for_some(holt_task *self, holt_task *const *tasks, size_t n, struct holt__waiter *w, struct watcher_state *s, holt_time span)
+static int wait_for_some(
+	holt_task *self, holt_task *const *tasks, size_t n, struct holt__waiter *w, struct watcher_state *s, holt_time span)
 {
 	struct wait_limit limit = { .timer.fire = wait_over, .task = self };
 	uint32_t k = 0;
@@ -387,7 +389,8 @@ static int wait_for_some(holt_task *self, holt_task *const *tasks, size_t n, str
 	}
 	self->waiter = w;
 	self->n_waiters = k;
-	holt__timer_start(&self->loop->timers, &limit.timer, span == HOLT_NEVER ? HOLT_NEVER : holt__time_add(holt__fresh_now(), span));
+	holt__timer_start(
+		&self->loop->timers, &limit.timer, span == HOLT_NEVER ? HOLT_NEVER : holt__time_add(holt__fresh_now(), span));
 	r = holt__park(self, "tasks", tasks);
 	holt__timer_stop(&limit.timer);
 	return r;

@@ -28,7 +28,7 @@
 enum holt__level { HOLT__RUN, HOLT__STOP, HOLT__CANCEL, HOLT__BREAK, HOLT__END }; /* END: finally handlers' shields break, too */
 enum holt__kind { HOLT__SCOPE, HOLT__GROUP, HOLT__TASK };
 enum holt__cause { HOLT__NONE, HOLT__STOPPED, HOLT__CANCELED, HOLT__DEADLINE, HOLT__FAILURE, HOLT__WINNER, HOLT__CLOSED };
-enum { HOLT__FINALLY = 0x80 };                  /* a flag beside HOLT_SHIELD: only END breaks it */
+enum { HOLT__FINALLY = 0x80 }; /* a flag beside HOLT_SHIELD: only END breaks it */
 
 struct holt__local {
 	struct holt__local *next;
@@ -39,28 +39,28 @@ struct holt__local {
 struct holt__scope {
 	/* one cache line: what a walk over the tree and an ordinary end look at */
 	struct holt__scope *parent;
-	struct holt__scope *inner;      /* what the same task opened inside this one, if it has not ended */
+	struct holt__scope *inner;       /* what the same task opened inside this one, if it has not ended */
 	struct holt__scope *next, *prev; /* a task's own: its neighbours in the group; NULL ends */
-	holt_task *task;                /* whose code is inside; NULL for a root group */
+	holt_task *task;                 /* whose code is inside; NULL for a root group */
 	uint8_t kind, flags, own, seen, cause;
 	bool why_owned;
-	uint16_t repeats;               /* how often more it was asked */
+	uint16_t repeats; /* how often more it was asked */
 	struct holt__local *locals;
-	struct holt__timer timer;       /* the deadline; once canceled: when to name who ignores it */
+	struct holt__timer timer; /* the deadline; once canceled: when to name who ignores it */
 
-	holt_time near;                 /* the nearest deadline that the code inside sees */
-	const char *why;                /* the first reason recorded; ours if why_owned */
-	uint32_t nagged;                /* how often those who ignore it were named */
+	holt_time near;  /* the nearest deadline that the code inside sees */
+	const char *why; /* the first reason recorded; ours if why_owned */
+	uint32_t nagged; /* how often those who ignore it were named */
 };
 _Static_assert(sizeof(struct holt__scope) <= sizeof(struct holt_scope), "a scope must fit into what the caller gives it");
 
 /* Lives on the stack of the waiting task, or in its record. */
 struct holt__waiter {
 	struct holt__waiter *next, *prev;
-	struct holt_waiters *list;      /* NULL: in none */
+	struct holt_waiters *list; /* NULL: in none */
 	holt_task *task;
 	void (*left)(struct holt__waiter *w); /* a cancellation has just taken it out; may only queue */
-	void *data;                     /* the list's own */
+	void *data;                           /* the list's own */
 };
 
 enum holt__state { HOLT__ACTIVE, HOLT__PARKED, HOLT__ENDED }; /* ACTIVE: runs or is in the ready list */
@@ -71,53 +71,53 @@ enum holt__state { HOLT__ACTIVE, HOLT__PARKED, HOLT__ENDED }; /* ACTIVE: runs or
  */
 struct holt_task {
 	/* the switch */
-	struct holt__ready ready;       /* first: the ready list leads back to the task */
+	struct holt__ready ready; /* first: the ready list leads back to the task */
 	struct holt__context context;
 	struct holt_loop *loop;
-	struct holt__scope *scope;      /* the innermost */
+	struct holt__scope *scope; /* the innermost */
 	uint8_t state;
-	bool uncancelable;              /* this wait is ended by its event only */
+	bool uncancelable;                  /* this wait is ended by its event only */
 	bool background, is_ready, repeats; /* repeats: a namesake has lived in the same group */
-	uint16_t budget;                /* blocking calls that need not wait, until it must yield */
-	uint16_t spins;                 /* -ECANCELED seen since it last waited */
-	uint16_t spun;                  /* how often that was too many */
+	uint16_t budget;                    /* blocking calls that need not wait, until it must yield */
+	uint16_t spins;                     /* -ECANCELED seen since it last waited */
+	uint16_t spun;                      /* how often that was too many */
 	uint32_t n_waiters;
-	struct holt__waiter *waiter;    /* where it waits; an array of n_waiters */
+	struct holt__waiter *waiter; /* where it waits; an array of n_waiters */
 
 	struct holt__scope own __attribute__((aligned(64)));
 
 	/* waiting */
 	struct holt__waiter wait __attribute__((aligned(64))); /* for waits in one list by holt__wait_here */
-	const char *waits_for;          /* what for, a literal */
-	const void *waits_on;           /* its object or number */
+	const char *waits_for;                                 /* what for, a literal */
+	const void *waits_on;                                  /* its object or number */
 
 	/* the end */
 	holt_group *group;
 	uint32_t refs;
-	uint32_t locks;                 /* owned */
+	uint32_t locks; /* owned */
 	int result;
-	struct holt_waiters watchers;   /* who waits for its end */
-	struct holt_waiters starters;   /* who waits until it is ready */
-	holt_time heartbeat;            /* by when the next is due; 0: none is */
-	bool overdue;                   /* it was, and the log has said so */
+	struct holt_waiters watchers; /* who waits for its end */
+	struct holt_waiters starters; /* who waits until it is ready */
+	holt_time heartbeat;          /* by when the next is due; 0: none is */
+	bool overdue;                 /* it was, and the log has said so */
 
 	/* these three stay as they are while the stack is in the pool */
 	struct holt__stacks *stacks;
-	void *stack_low;                /* the guard page lies there */
-	holt_task *spare;               /* the next in the pool */
+	void *stack_low;  /* the guard page lies there */
+	holt_task *spare; /* the next in the pool */
 	holt_fn fn;
 	void *arg;
 	const char *name;
 	uint64_t id;
-	holt_time since;                /* of its state */
+	holt_time since; /* of its state */
 };
 
-#define HOLT__CLEANUP_DEFAULT (10 * HOLT_SEC)   /* of a root that does not say */
+#define HOLT__CLEANUP_DEFAULT (10 * HOLT_SEC) /* of a root that does not say */
 
 enum holt__phase { HOLT__OPEN, HOLT__CLOSING, HOLT__FINISHING }; /* FINISHING: finally handlers run */
 
 struct holt__finally {
-	struct holt__finally *next;     /* the one registered before */
+	struct holt__finally *next; /* the one registered before */
 	holt_finally_fn fn;
 	void *arg;
 };
@@ -128,14 +128,14 @@ struct holt_group {
 	size_t count, background, limit;
 	uint8_t kind, phase;
 	bool keep, canceled_inside, canceled_outside; /* a -ECANCELED came, and where its cause was then */
-	bool has_failure, has_winner, own_budget; /* own_budget: its cleanup is shorter than what comes from outside */
-	int failure, winner;            /* ALL: the first failure, else the last; the first success of an ANY group */
-	holt_time grace;                /* as given */
-	holt_time cleanup;              /* as given or inherited: never more than that of any group around */
-	holt_time canceled_at, end_at;  /* set when canceled: since when, and when the cleanup ends */
+	bool has_failure, has_winner, own_budget;     /* own_budget: its cleanup is shorter than what comes from outside */
+	int failure, winner;           /* ALL: the first failure, else the last; the first success of an ANY group */
+	holt_time grace;               /* as given */
+	holt_time cleanup;             /* as given or inherited: never more than that of any group around */
+	holt_time canceled_at, end_at; /* set when canceled: since when, and when the cleanup ends */
 	struct holt__timer escalate;
-	struct holt_waiters room;       /* spawners at the limit */
-	struct holt_waiters idle;       /* those who wait until it holds no task, the closer among them */
+	struct holt_waiters room; /* spawners at the limit */
+	struct holt_waiters idle; /* those who wait until it holds no task, the closer among them */
 	struct holt_waiters next_waiters;
 	holt_task *ended_first, **ended_last; /* keep: by `spare` */
 	struct holt__finally *finally;
@@ -143,43 +143,43 @@ struct holt_group {
 	void *failed_arg;
 	uint64_t id;
 	struct holt__sched *sched;
-	const char *name;               /* behind the record; NULL: none */
+	const char *name; /* behind the record; NULL: none */
 };
 
 /* Stacks of one size; the records of tasks lie at their tops. */
 struct holt__stacks {
-	size_t size, page;              /* guard page included; the page's size */
-	holt_task *warm;                /* last in, first out */
-	size_t n_warm, n_warm_min;      /* the least that lay unused since the last trim */
-	void **cold;                    /* low ends of stacks whose pages were given back */
-	size_t n_cold, total;           /* cold has room for total */
-	char *fresh, *fresh_end;        /* never used yet */
+	size_t size, page;         /* guard page included; the page's size */
+	holt_task *warm;           /* last in, first out */
+	size_t n_warm, n_warm_min; /* the least that lay unused since the last trim */
+	void **cold;               /* low ends of stacks whose pages were given back */
+	size_t n_cold, total;      /* cold has room for total */
+	char *fresh, *fresh_end;   /* never used yet */
 	struct holt__slab *slabs;
 	struct holt__stacks *next;
 };
 
 struct holt__sched {
-	struct holt_loop loop;          /* first: a loop leads back to its scheduler */
-	struct holt__context context;   /* the thread's own stack */
+	struct holt_loop loop;        /* first: a loop leads back to its scheduler */
+	struct holt__context context; /* the thread's own stack */
 	struct holt_group root;
 	holt_task *main;
 	size_t n_tasks, n_heartbeats;
 	uint64_t last_id;
-	struct holt__stacks stacks;     /* of the default size; others behind it */
+	struct holt__stacks stacks; /* of the default size; others behind it */
 	struct holt__timer trim;
-	struct holt__timer heartbeats;  /* when the next of them is due; lib/service's */
+	struct holt__timer heartbeats; /* when the next of them is due; lib/service's */
 	bool running;
 	int main_result;
 	bool main_ended;
 	void (*overdue)(struct holt__sched *s, const char *text); /* told who held up the end, before the process leaves */
 	void (*level_changed)(struct holt__sched *s);             /* the root's level rose, or the main task ended */
-	atomic_uint interrupts;         /* SIGINTs seen by holt_run's handler */
-	void *alt_stack;                /* of the thread, for the handlers of fatal signals; NULL: not ours */
+	atomic_uint interrupts;                                   /* SIGINTs seen by holt_run's handler */
+	void *alt_stack; /* of the thread, for the handlers of fatal signals; NULL: not ours */
 	char *name;
 };
 
-extern HOLT__HIDDEN_TLS holt_task *holt__self;            /* the task that runs in this thread */
-extern HOLT__HIDDEN_TLS struct holt__sched *holt__here;   /* this thread's */
+extern HOLT__HIDDEN_TLS holt_task *holt__self;          /* the task that runs in this thread */
+extern HOLT__HIDDEN_TLS struct holt__sched *holt__here; /* this thread's */
 
 static inline struct holt__sched *holt__sched(struct holt_loop *loop)
 {
@@ -371,7 +371,8 @@ static inline int holt__wait_here(holt_task *t, struct holt_waiters *list, void 
 void holt__scope_look(struct holt__scope *s); /* makes seen anew */
 void holt__scope_close_slowly(struct holt__scope *s);
 
-static inline void holt__scope_open(struct holt__scope *s, struct holt__scope *parent, holt_task *task, enum holt__kind kind, unsigned flags, holt_time deadline)
+static inline void holt__scope_open(struct holt__scope *s, struct holt__scope *parent, holt_task *task, enum holt__kind kind,
+	unsigned flags, holt_time deadline)
 {
 	s->parent = parent;
 	s->inner = NULL;
@@ -401,7 +402,8 @@ static inline void holt__scope_close(struct holt__scope *s)
 
 void holt__scope_ask(struct holt__scope *s, enum holt__level level, enum holt__cause cause, const char *why);
 enum holt__level holt__scope_outside(const struct holt__scope *s); /* what comes through from its parent */
-void holt__scope_push(holt_task *t, struct holt__scope *s, holt_time deadline); /* makes it the innermost, and starts its deadline */
+void holt__scope_push(
+	holt_task *t, struct holt__scope *s, holt_time deadline); /* makes it the innermost, and starts its deadline */
 void holt__scope_pop(holt_task *t, struct holt__scope *s);
 struct holt__scope *holt__tree_next(struct holt__scope *root, struct holt__scope *s, bool descend); /* iteration, parents first */
 struct holt__local *holt__local_find(struct holt__scope *s, const struct holt_local *key);
@@ -409,7 +411,8 @@ void holt__name_who_ignores(struct holt__scope *s, int priority, const char *sin
 
 /* ---- groups (group.c) */
 
-void holt__group_init(holt_group *g, struct holt__sched *s, holt_group *outer, const struct holt_group_options *o, const char *name);
+void holt__group_init(
+	holt_group *g, struct holt__sched *s, holt_group *outer, const struct holt_group_options *o, const char *name);
 void holt__group_member_result(holt_group *g, holt_task *t);
 void holt__group_member_handed_on(holt_group *g, holt_task *t);
 void holt__group_became_idle(holt_group *g);
@@ -418,8 +421,8 @@ void holt__group_unreserve(holt_group *g);
 void holt__group_level_rose(holt_group *g, enum holt__level before, holt_time now);
 bool holt__group_zero_grace(const holt_group *g);
 bool holt__task_inside(const holt_task *t, const holt_group *g); /* a member of g, or deeper */
-int holt__group_end(holt_group *g, int result); /* all members are gone: the result of the group */
-void holt__group_note_canceled(holt_group *g);  /* a -ECANCELED came just now */
+int holt__group_end(holt_group *g, int result);                  /* all members are gone: the result of the group */
+void holt__group_note_canceled(holt_group *g);                   /* a -ECANCELED came just now */
 holt_group *holt__group_parent(const holt_group *g);
 
 /* ---- stacks (stack.c) */
@@ -501,15 +504,15 @@ static inline void holt__group_member_ended(holt_group *g, holt_task *t)
 
 void holt__task_path(const holt_task *t, struct holt__text *text);
 void holt__group_path(const holt_group *g, struct holt__text *text);
-void holt__symbol(uintptr_t address, struct holt__text *text);              /* a function's name, or file+offset */
-void holt__task_waits(const holt_task *t, struct holt__text *text);     /* "runs", "waits for read fd 7" */
-void holt__task_waits_for(const holt_task *t, struct holt__text *text); /* of a parked one: "sleep", "read fd 7" */
+void holt__symbol(uintptr_t address, struct holt__text *text);               /* a function's name, or file+offset */
+void holt__task_waits(const holt_task *t, struct holt__text *text);          /* "runs", "waits for read fd 7" */
+void holt__task_waits_for(const holt_task *t, struct holt__text *text);      /* of a parked one: "sleep", "read fd 7" */
 void holt__text_tasks(struct holt__text *text, size_t n, size_t background); /* "3 tasks, 1 in the background" */
 
 /* ---- the tree, a line for each group and task (tree.c): safe in signal handlers, too */
 
 int holt__tree(struct holt__sched *s, size_t at_most, int (*line)(void *arg, const struct holt__text *text), void *arg);
-const char *holt__task_state(const holt_task *t); /* "running", "ready", "waiting" */
+const char *holt__task_state(const holt_task *t);         /* "running", "ready", "waiting" */
 const char *holt__scope_why(const struct holt__scope *s); /* as the code inside it sees it; NULL: none */
 
 /* ---- the run (run.c) */

@@ -24,7 +24,7 @@
 
 extern char **environ;
 
-static char **args;                             /* after the subcommand; ends with NULL */
+static char **args; /* after the subcommand; ends with NULL */
 
 static long number(int i)
 {
@@ -135,7 +135,7 @@ static int heartbeat(void *arg)
 	holt_service_ready("one heartbeat is missing");
 	r = holt_spawn(g, sluggish, &period, .until_ready = true);
 	for (int i = 0; r >= 0 && i < 4; i++) {
-		r = holt_sleep(period);         /* from the first of these on the heartbeat is overdue */
+		r = holt_sleep(period); /* from the first of these on the heartbeat is overdue */
 		holt_notify("X_PERIOD=%d", i);
 	}
 	holt_event_set(&relief);
@@ -159,7 +159,7 @@ static int serve_one(void *arg)
 			n = holt_write_full(fd, buf, (size_t)n);
 	} while (n > 0);
 	if (n == 0)
-		holt_fdstore_drop("conn");      /* the test has one connection */
+		holt_fdstore_drop("conn"); /* the test has one connection */
 	return n == -ESHUTDOWN ? 0 : (int)n;
 }
 
@@ -221,7 +221,7 @@ static int owner(void *arg)
 	(void)arg;
 	holt_lock_acquire(&yoke);
 	holt_ready();
-	while (holt_self()) {                   /* for ever */
+	while (holt_self()) { /* for ever */
 		struct holt_scope s;
 
 		holt_scope_begin(&s, holt_in(HOLT_HOUR), HOLT_SHIELD);
@@ -301,7 +301,11 @@ static int run_group(const struct member *all, size_t n, const char *status)
 static int stubborn(void *arg)
 {
 	static const struct member all[] = {
-		{ "mule", mule }, { "owner", owner }, { "polite", polite }, { "cancelable", cancelable }, { "shielded", shielded },
+		{ "mule", mule },
+		{ "owner", owner },
+		{ "polite", polite },
+		{ "cancelable", cancelable },
+		{ "shielded", shielded },
 	};
 
 	(void)arg;
@@ -320,7 +324,7 @@ static int shield(void *arg)
 
 static int release(void *arg, int result)
 {
-	int r = holt_sleep(HOLT_MS);            /* a handler may wait: it is shielded */
+	int r = holt_sleep(HOLT_MS); /* a handler may wait: it is shielded */
 
 	holt_notify("X_RELEASED=%s %d %d", (char *)arg, result, r);
 	return r;
@@ -417,10 +421,21 @@ static int env(void *arg)
 
 int main(int argc, char **argv)
 {
-	static const struct { const char *name; holt_fn fn; } commands[] = {
-		{ "reload", reload }, { "watchdog", watchdog }, { "heartbeat", heartbeat }, { "fdstore", fdstore },
-		{ "stubborn", stubborn }, { "shield", shield }, { "finally", finally }, { "fail", fail },
-		{ "log", log_ }, { "flood", flood }, { "env", env },
+	static const struct {
+		const char *name;
+		holt_fn fn;
+	} commands[] = {
+		{ "reload", reload },
+		{ "watchdog", watchdog },
+		{ "heartbeat", heartbeat },
+		{ "fdstore", fdstore },
+		{ "stubborn", stubborn },
+		{ "shield", shield },
+		{ "finally", finally },
+		{ "fail", fail },
+		{ "log", log_ },
+		{ "flood", flood },
+		{ "env", env },
 	};
 	struct holt_service s = { .size = sizeof s, .name = "probe", .grace = 10 * HOLT_SEC, .cleanup = 5 * HOLT_SEC };
 
