@@ -1392,12 +1392,15 @@ static int kept_and_referenced(void *arg)
 {
 	holt_group *g = NULL;
 	holt_task *t[2] = { NULL, NULL }, *next = NULL;
+	struct holt__stacks *s = &holt__here->stacks;
+	size_t warm;
 
 	(void)arg;
 	ck_assert_int_eq(holt_group_open(&g, .kind = HOLT_EACH, .keep = true), 0);
 	ck_assert_int_eq(holt_spawn(g, give, NUMBER(1), .task = &t[0]), 0);
 	ck_assert_int_eq(holt_spawn(g, give, NUMBER(2), .task = &t[1]), 0);
 	ck_assert_int_eq(holt_group_wait(g), 0);
+	warm = s->n_warm;
 	ck_assert_int_eq(holt_group_next(g, &next), 0);
 	ck_assert_ptr_eq(next, t[0]);
 	holt_task_unref(t[0]);
@@ -1406,6 +1409,7 @@ static int kept_and_referenced(void *arg)
 	ck_assert_int_eq(holt_group_close(g, 0), 0);
 	ck_assert_int_eq(holt_task_result(t[1]), 2); /* the handle outlives the group */
 	holt_task_unref(t[1]);
+	ck_assert_uint_eq(s->n_warm, warm + 2); /* both stacks are free: no reference is left */
 	return 0;
 }
 

@@ -791,6 +791,7 @@ static void *end_by_call(void *arg)
 		sched_yield();
 	if (holt_loop_call(l, end_it, NULL) != 0)
 		abort();
+	holt_loop_unref(l);
 	return NULL;
 }
 
@@ -818,7 +819,7 @@ TEST(ending_loop_keeps_its_wake_up_until_who_is_about_to_use_it_has_done_so)
 	harness_sys.write = slow_write;
 	harness_sys.poll = patient_poll;
 	harness_sys.close = watched_close;
-	ck_assert_int_eq(pthread_create(&thread, NULL, end_by_call, holt_loop_self()), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, end_by_call, holt_loop_ref(holt_loop_self())), 0);
 	ck_assert_int_eq(harness_run(wait_until_over, &in_write), 0);
 	pthread_join(thread, NULL);
 	ck_assert_uint_eq(wakefd_closed_early, 0);
@@ -899,6 +900,7 @@ static void *run_from_thread(void *arg)
 		sum += holt_loop_run(arg, five, NULL);
 	if (holt_loop_call(arg, end_it, NULL) != 0)
 		abort();
+	holt_loop_unref(arg); /* the run may have ended before that call returned */
 	return (void *)sum;
 }
 
@@ -913,7 +915,7 @@ TEST(thread_gets_the_results_of_tasks_it_runs_on_a_loop_even_before_that_runs)
 	pthread_t thread;
 	void *sum;
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, run_from_thread, holt_loop_self()), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run_from_thread, holt_loop_ref(holt_loop_self())), 0);
 	ck_assert_int_eq(harness_run(just_wait, NULL), 0);
 	pthread_join(thread, &sum);
 	ck_assert_int_eq((long)sum, 250);
