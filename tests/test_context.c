@@ -59,7 +59,8 @@ TEST(switch_goes_there_and_back_with_a_result)
 #elif defined(__aarch64__)
 #define KEPT(X) \
 	X(a, "x19") X(b, "x20") X(c, "x21") X(d, "x22") X(e, "x23") X(f, "x24") X(g, "x25") X(h, "x26") X(i, "x27") X(j, "x28")
-#define KEPT_DOUBLES(X) X(k, "d8") X(l, "d9") X(m, "d10") X(n, "d11") X(o, "d12") X(p, "d13") X(q, "d14") X(r, "d15")
+#define KEPT_DOUBLES(X) \
+	X(da, "d8") X(db, "d9") X(dc, "d10") X(dd, "d11") X(de, "d12") X(df, "d13") X(dg, "d14") X(dh, "d15")
 #else
 #define KEPT(X)
 #endif

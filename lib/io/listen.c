@@ -138,7 +138,7 @@ static void add_any_ip4(struct holt__address *a)
 int holt_listen_with(const char *address, const struct holt_listen_options *options)
 {
 	struct holt_listen_options o;
-	struct holt__address a;
+	struct holt__address a = { .n = 0 };
 	holt_task *t;
 	int r;
 
@@ -200,7 +200,7 @@ static int dial_at(holt_task *t, const struct holt__address *a, unsigned i, cons
 
 int holt_dial_with(const char *address, const struct holt_dial_options *options)
 {
-	struct holt__address a, from;
+	struct holt__address a = { .n = 0 }, from = { .n = 0 };
 	struct holt_dial_options o;
 	int r, told = 0;
 	holt_task *t;

@@ -112,7 +112,7 @@ static int read_environment(void)
 	uint64_t n;
 	size_t size;
 
-	if (!number(getenv("LISTEN_FDS"), 4096 * 1024, &n) || !are_ours())
+	if (!number(getenv("LISTEN_FDS"), 4096UL * 1024, &n) || !are_ours())
 		return 0;
 	size = sizeof *table + n * sizeof table->fds[0];
 	table = holt__malloc(size + copy_names(NULL, list, (int)n));

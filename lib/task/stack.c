@@ -117,10 +117,9 @@ int holt__stacks_of_size(struct holt__stacks *first, size_t size, struct holt__s
 	r = holt__stacks_init(&probe, size);
 	if (r < 0)
 		return r;
-	for (s = first; s; s = s->next)
-		if (s->size == probe.size)
-			break;
-	if (!s) {
+	for (s = first; s->size != probe.size && s->next; s = s->next)
+		;
+	if (s->size != probe.size) {
 		s = holt__malloc(sizeof *s);
 		if (!s)
 			return -ENOMEM;

@@ -52,7 +52,7 @@ static void tell_watchers(holt_task *t)
 		struct watcher_state *s = w->data;
 		bool failed = t->result < 0 && t->result != -ECANCELED;
 
-		if (w->left != one_of_several) {
+		if (w->left != one_of_several || !s) {
 			if (w->data)
 				*(int *)w->data = t->result;
 			holt__wake(w->task, 0);
