@@ -59,8 +59,7 @@ TEST(switch_goes_there_and_back_with_a_result)
 #elif defined(__aarch64__)
 #define KEPT(X) \
 	X(a, "x19") X(b, "x20") X(c, "x21") X(d, "x22") X(e, "x23") X(f, "x24") X(g, "x25") X(h, "x26") X(i, "x27") X(j, "x28")
-#define KEPT_DOUBLES(X) \
-	X(da, "d8") X(db, "d9") X(dc, "d10") X(dd, "d11") X(de, "d12") X(df, "d13") X(dg, "d14") X(dh, "d15")
+#define KEPT_DOUBLES(X) X(da, "d8") X(db, "d9") X(dc, "d10") X(dd, "d11") X(de, "d12") X(df, "d13") X(dg, "d14") X(dh, "d15")
 #else
 #define KEPT(X)
 #endif
