@@ -115,7 +115,7 @@ check-arm64: ## the unit tests for aarch64 under qemu (skipped with a reason whe
 	@+$(ENV) tests/checks/on-arm64
 
 bench: $(BENCHES) ## builds and runs the benchmarks; BENCH_SMOKE=1 with tiny counts
-	$(RUN_TESTS) $(if $(filter-out 0,$(BENCH_SMOKE)),--programs,--show) $(BENCHES)
+	$(if $(filter-out 0,$(BENCH_SMOKE)),$(RUN_TESTS) --programs $(BENCHES),@$(ENV) tests/bench/run)
 
 lint: check-quick tidy ## every check that reads the sources
 
