@@ -3,50 +3,9 @@
  * Groups: what comes out of close for everything that can happen before, limits, readiness, background tasks, ended
  * tasks that are kept, how grace and cleanup pass from group to group, and how all of that is misused.
  */
-#include "harness.h"
+#include "steps.h"
 
 #include "task/task.h"
-
-#define NUMBER(n) ((void *)(intptr_t)(n))
-#define WORD(text) ((void *)(text)) /* as an argument: -Wwrite-strings makes it const */
-
-/* The order in which things happened, a word each: "a b c ". */
-static char trace[512];
-
-static void note(const char *word)
-{
-	strcat(trace, word);
-	strcat(trace, " ");
-}
-
-static int run_clean(holt_fn fn, void *arg)
-{
-	trace[0] = 0;
-	return harness_run(fn, arg);
-}
-
-static int give(void *number)
-{
-	return (int)(intptr_t)number;
-}
-
-static int note_it(void *word)
-{
-	note(word);
-	return 0;
-}
-
-static int sleep_a_second(void *arg)
-{
-	(void)arg;
-	return holt_sleep(HOLT_SEC);
-}
-
-static int sleep_long(void *arg)
-{
-	(void)arg;
-	return holt_sleep(10 * HOLT_HOUR);
-}
 
 static int note_word(void *word, int result)
 {

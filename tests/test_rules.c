@@ -7,56 +7,13 @@
  * Time is virtual: an hour passes when nobody has anything else to do. A test that needs something to happen at a
  * moment has a task that sleeps until then.
  */
-#include "harness.h"
+#include "steps.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 
 #include "task/task.h"
-
-#define NUMBER(n) ((void *)(intptr_t)(n))
-#define WORD(text) ((void *)(text)) /* as an argument: -Wwrite-strings makes it const */
-
-/* ---- what the tests are made of */
-
-/* The order in which things happened, a word each: "a b c ". */
-static char trace[512];
-
-static void note(const char *word)
-{
-	strcat(trace, word);
-	strcat(trace, " ");
-}
-
-static int run_clean(holt_fn fn, void *arg)
-{
-	trace[0] = 0;
-	return harness_run(fn, arg);
-}
-
-static int give(void *number)
-{
-	return (int)(intptr_t)number;
-}
-
-static int note_it(void *word)
-{
-	note(word);
-	return 0;
-}
-
-static int sleep_a_second(void *arg)
-{
-	(void)arg;
-	return holt_sleep(HOLT_SEC);
-}
-
-static int sleep_long(void *arg)
-{
-	(void)arg;
-	return holt_sleep(10 * HOLT_HOUR);
-}
 
 /* Holds off cancellation for a long time. */
 static int shielded(void *arg)

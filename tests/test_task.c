@@ -3,54 +3,13 @@
  * Tasks and runs: how they are spawned, named, waited for and timed out, what follows the tree, what other threads and
  * forked children may do, and that none of it needs memory on the way or loses any when there is none.
  */
-#include "harness.h"
+#include "steps.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 
 #include "task/task.h"
-
-#define NUMBER(n) ((void *)(intptr_t)(n))
-#define WORD(text) ((void *)(text)) /* as an argument: -Wwrite-strings makes it const */
-
-/* The order in which things happened, a word each: "a b c ". */
-static char trace[512];
-
-static void note(const char *word)
-{
-	strcat(trace, word);
-	strcat(trace, " ");
-}
-
-static int run_clean(holt_fn fn, void *arg)
-{
-	trace[0] = 0;
-	return harness_run(fn, arg);
-}
-
-static int give(void *number)
-{
-	return (int)(intptr_t)number;
-}
-
-static int note_it(void *word)
-{
-	note(word);
-	return 0;
-}
-
-static int sleep_a_second(void *arg)
-{
-	(void)arg;
-	return holt_sleep(HOLT_SEC);
-}
-
-static int sleep_long(void *arg)
-{
-	(void)arg;
-	return holt_sleep(10 * HOLT_HOUR);
-}
 
 static int sleeps_seconds(void *arg)
 {

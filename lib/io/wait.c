@@ -185,31 +185,19 @@ int holt__io_wait(holt_task *t, struct holt__io *io, struct holt__side *side, bo
 	return 0;
 }
 
-struct pause {
-	struct holt__timer timer;
-	struct holt__waiter w[2];
-};
-
-static void pause_over(struct holt__timer *timer)
-{
-	holt__wake(holt__container(timer, struct pause, timer)->w[0].task, 0);
-}
-
 int holt__io_pause(holt_task *t, struct holt__io *io, struct holt_waiters *also, holt_time span, const char *what)
 {
-	struct pause p = { .timer.fire = pause_over, .w = { { .task = t }, { .task = t } } };
+	struct holt__waiter w[2] = { { .task = t }, { .task = t } };
 	uint64_t serial = io->serial;
 	int fd = io->source.fd, r;
 
 	io->special = true;
-	holt__waiters_add(&io->watchers, &p.w[0]); /* for no events: only for its end */
+	holt__waiters_add(&io->watchers, &w[0]); /* for no events: only for its end */
 	if (also)
-		holt__waiters_add(also, &p.w[1]);
-	t->waiter = p.w;
+		holt__waiters_add(also, &w[1]);
+	t->waiter = w;
 	t->n_waiters = also ? 2 : 1;
-	holt__timer_start(&t->loop->timers, &p.timer, holt__time_add(holt__fresh_now(), span));
-	r = holt__park(t, what, (void *)(intptr_t)fd);
-	holt__timer_stop(&p.timer);
+	r = holt__pause_until(t, holt__time_add(holt__fresh_now(), span), what, (void *)(intptr_t)fd);
 	if (r < 0)
 		return r;
 	io = holt__io_find(t->loop, fd); /* it may have been closed since we were woken */

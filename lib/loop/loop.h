@@ -7,7 +7,8 @@
  * down. All of these functions only queue: nothing but run_ready runs code that may take long.
  *
  * A turn: read the clock once, look at epoll (only when nothing is ready, and else every 64th turn
- * or 1 ms, because the call costs more than fifty switches), fire timers in order of time, do
+ * or 1 ms, because the call costs more than fifty switches; not before those that the last look has woken had
+ * their turn, unless that takes 10 ms), fire timers in order of time, do
  * the calls of other threads, then let the ready ones run until the turn's fuel is used up.
  */
 #pragma once

@@ -27,8 +27,6 @@
 #include "sys/log.h"
 #include "task/task.h"
 
-#define LAST_WORDS (100 * HOLT_MS) /* for a journal that is slow, when the process ends */
-
 static struct {
 	struct holt__sched *sched; /* NULL: no service runs */
 	bool was_run;
@@ -229,7 +227,7 @@ static void on_usr1(struct holt__signal *s, const struct signalfd_siginfo *si)
 static void on_quit(struct holt__signal *s, const struct signalfd_siginfo *si)
 {
 	on_usr1(s, si);
-	holt__log_flush(LAST_WORDS);
+	holt__log_flush(HOLT__LAST_WORDS);
 	holt__die_of(SIGQUIT);
 }
 
@@ -341,7 +339,7 @@ int holt_service_run(const struct holt_service *options, holt_fn fn, void *arg)
 		fn, arg, &hooks);
 	if (r < 0)
 		tell_failure(s.name, r);
-	holt__log_flush(LAST_WORDS);
+	holt__log_flush(HOLT__LAST_WORDS);
 	if (service.interrupts > 0) {
 		fflush(stdout);
 		holt__die_of(SIGINT);

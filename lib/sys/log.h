@@ -49,6 +49,8 @@ void holt__log_drain(void);
 /* What to watch for EPOLLOUT while lines wait. -1: nothing. */
 int holt__log_pending_fd(void);
 
+#define HOLT__LAST_WORDS (100 * HOLT_MS) /* for a journal that is slow, when the process ends */
+
 /* For the end of a process: waits for the journal, but no longer than that. Blocks the thread. */
 void holt__log_flush(holt_time span);
 

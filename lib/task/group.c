@@ -19,8 +19,6 @@
 #include "sys/log.h"
 #include "task/task.h"
 
-#define LAST_WORDS (100 * HOLT_MS) /* for a journal that is slow, when the process ends */
-
 /* The innermost group at s or around it. A group that the same task has opened around another one is its parent, too. */
 static holt_group *group_around(struct holt__scope *s)
 {
@@ -60,7 +58,7 @@ static void leave_process(holt_group *root)
 	holt__name_who_ignores(&root->scope, LOG_CRIT, since, first, sizeof first);
 	if (s->overdue)
 		s->overdue(s, first[0] ? first : "the end took too long");
-	holt__log_flush(LAST_WORDS);
+	holt__log_flush(HOLT__LAST_WORDS);
 	holt__sys->exit(1);
 }
 

@@ -347,14 +347,17 @@ bool holt_stopping(void)
 	return false;
 }
 
-const char *holt_why(void)
+const char *holt__scope_why(const struct holt__scope *s)
 {
-	if (!holt__self)
-		return NULL;
-	for (const struct holt__scope *s = holt__self->scope; s; s = s->parent)
+	for (; s; s = s->parent)
 		if (s->why)
 			return s->why;
 	return NULL;
+}
+
+const char *holt_why(void)
+{
+	return holt__self ? holt__scope_why(holt__self->scope) : NULL;
 }
 
 int holt_check(void)

@@ -21,7 +21,6 @@
 #include <valgrind/valgrind.h>
 #else
 #define VALGRIND_STACK_REGISTER(low, high) 0
-#define VALGRIND_STACK_DEREGISTER(id) (void)(id)
 #endif
 
 enum { SLAB_BYTES = 4 << 20, COLOURS = 8, LINE = 64, KEEP_WARM = 256 };
@@ -135,18 +134,14 @@ int holt__stacks_of_size(struct holt__stacks *first, size_t size, struct holt__s
  * Gives back the pages of half of those that lay unused all the time since the last trim, the coldest first: they
  * are the end of the list.
  */
-size_t holt__stacks_trim(struct holt__stacks *s)
+void holt__stacks_trim(struct holt__stacks *s)
 {
-	size_t more = 0;
-
 	for (; s; s = s->next) {
 		size_t spare = s->n_warm_min > KEEP_WARM ? s->n_warm_min - KEEP_WARM : 0;
 		size_t keep = s->n_warm - (spare + 1) / 2;
 		holt_task **end = &s->warm, *t;
 
 		s->n_warm_min = s->n_warm;
-		if (s->n_warm > KEEP_WARM)
-			more += s->n_warm - KEEP_WARM;
 		if (spare == 0)
 			continue;
 		for (size_t i = 0; i < keep; i++)
@@ -164,7 +159,6 @@ size_t holt__stacks_trim(struct holt__stacks *s)
 		}
 		s->n_warm = s->n_warm_min = keep;
 	}
-	return more;
 }
 
 static void stacks_free(struct holt__stacks *s)

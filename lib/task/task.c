@@ -149,7 +149,6 @@ static void start(holt_task *t, holt_group *g, holt_fn fn, void *arg, const stru
 	t->state = HOLT__ACTIVE;
 	t->uncancelable = false;
 	t->background = o->background;
-	t->is_ready = false;
 	t->repeats = false;
 	t->budget = BUDGET_AT_START;
 	t->spins = t->spun = 0;
@@ -262,7 +261,6 @@ int holt_ready(void)
 		holt__check_fork("holt_ready");
 		return -EPERM;
 	}
-	t->is_ready = true;
 	holt__wake_all(&t->starters, 0);
 	return 0;
 }
@@ -364,22 +362,10 @@ static size_t count_done(holt_task *const *tasks, size_t n, bool *ret_failed)
 	return done;
 }
 
-struct wait_limit {
-	struct holt__timer timer;
-	holt_task *task;
-};
-
-static void wait_over(struct holt__timer *timer)
-{
-	holt__wake(holt__container(timer, struct wait_limit, timer)->task, 0);
-}
-
 static int wait_for_some(
 	holt_task *self, holt_task *const *tasks, size_t n, struct holt__waiter *w, struct watcher_state *s, holt_time span)
 {
-	struct wait_limit limit = { .timer.fire = wait_over, .task = self };
 	uint32_t k = 0;
-	int r;
 
 	for (size_t i = 0; i < n; i++) {
 		if (tasks[i]->state == HOLT__ENDED)
@@ -389,11 +375,7 @@ static int wait_for_some(
 	}
 	self->waiter = w;
 	self->n_waiters = k;
-	holt__timer_start(
-		&self->loop->timers, &limit.timer, span == HOLT_NEVER ? HOLT_NEVER : holt__time_add(holt__fresh_now(), span));
-	r = holt__park(self, "tasks", tasks);
-	holt__timer_stop(&limit.timer);
-	return r;
+	return holt__pause_until(self, holt__time_add(holt__fresh_now(), span), "tasks", tasks);
 }
 
 int holt_wait(holt_task *const *tasks, size_t n, enum holt_wait_for what, holt_time span)

@@ -76,11 +76,13 @@ struct holt_task {
 	struct holt_loop *loop;
 	struct holt__scope *scope; /* the innermost */
 	uint8_t state;
-	bool uncancelable;                  /* this wait is ended by its event only */
-	bool background, is_ready, repeats; /* repeats: a namesake has lived in the same group */
-	uint16_t budget;                    /* blocking calls that need not wait, until it must yield */
-	uint16_t spins;                     /* -ECANCELED seen since it last waited */
-	uint16_t spun;                      /* how often that was too many */
+	bool uncancelable; /* this wait is ended by its event only */
+	bool background;
+	bool repeats;    /* a namesake has lived in the same group */
+	bool overdue;    /* its heartbeat was, and the log has said so */
+	uint16_t budget; /* blocking calls that need not wait, until it must yield */
+	uint16_t spins;  /* -ECANCELED seen since it last waited */
+	uint16_t spun;   /* how often that was too many */
 	uint32_t n_waiters;
 	struct holt__waiter *waiter; /* where it waits; an array of n_waiters */
 
@@ -99,7 +101,6 @@ struct holt_task {
 	struct holt_waiters watchers; /* who waits for its end */
 	struct holt_waiters starters; /* who waits until it is ready */
 	holt_time heartbeat;          /* by when the next is due; 0: none is */
-	bool overdue;                 /* it was, and the log has said so */
 
 	/* these three stay as they are while the stack is in the pool */
 	struct holt__stacks *stacks;
@@ -276,7 +277,10 @@ int holt__park(holt_task *t, const char *what, const void *on);
 /* Ends the wait of a parked task by -ECANCELED, if that may be. */
 void holt__interrupt(holt_task *t);
 
-/* A wait that a point in time ends with 0, and a cancellation with -ECANCELED. */
+/*
+ * A wait that a point in time ends with 0, and a cancellation with -ECANCELED; and any wake-up through the lists in which
+ * the caller has put t->waiter.
+ */
 int holt__pause_until(holt_task *t, holt_time point, const char *what, const void *on);
 
 void holt__run_ready(struct holt_loop *loop);
@@ -433,7 +437,7 @@ int holt__stacks_init(struct holt__stacks *s, size_t size);
 void holt__stacks_done(struct holt__stacks *s); /* and all behind it */
 holt_task *holt__stack_get_slowly(struct holt__stacks *s);
 int holt__stacks_of_size(struct holt__stacks *first, size_t size, struct holt__stacks **ret);
-size_t holt__stacks_trim(struct holt__stacks *s); /* how many may still be given back later */
+void holt__stacks_trim(struct holt__stacks *s);
 
 static inline holt_task *holt__stack_get(struct holt__stacks *s)
 {

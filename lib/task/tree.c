@@ -23,14 +23,6 @@ const char *holt__task_state(const holt_task *t)
 	return t->state == HOLT__PARKED ? "waiting" : "ready";
 }
 
-const char *holt__scope_why(const struct holt__scope *s)
-{
-	for (; s; s = s->parent)
-		if (s->why)
-			return s->why;
-	return NULL;
-}
-
 /* ---- the branches */
 
 /* The task or group that has a line, and s below it; NULL: s is the root. */
