@@ -17,6 +17,9 @@ NODE    := HOLT_0
 PREFIX ?= /usr
 LIBDIR ?= $(PREFIX)/lib
 MANDIR ?= $(PREFIX)/share/man
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 CFLAGS ?= -O2 -g
 ifeq ($(origin CC),default)
 CC := cc
@@ -39,8 +42,10 @@ SWITCH  := $(if $(filter ucontext,$(CONTEXT)),,$(wildcard $(patsubst %,lib/task/
 FLOORS   := base sys loop task sync work io supervise varlink service inspect
 LIB_SRC  := $(sort $(foreach f,$(FLOORS),$(wildcard lib/$f/*.c))) $(SWITCH)
 PUBLIC   := $(sort $(wildcard lib/include/*.h lib/include/holt/*.h))
-MAN      := $(sort $(wildcard lib/man/*.[37]))
+MAN      := $(sort $(wildcard lib/man/*.[37] daemon/man/*.[1578]))
 LIB_OBJ  := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(LIB_SRC)))
+DAEMON   := $(patsubst daemon/%.c,$(BUILD)/%,$(wildcard daemon/holtd.c daemon/holtctl.c))
+DAEMON_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out daemon/holtd.c daemon/holtctl.c,$(sort $(wildcard daemon/*.c))))
 TEST_AID := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/test_%.c,$(sort $(wildcard tests/*.c))))
 
 EXAMPLES := $(patsubst lib/examples/%.c,$(BUILD)/examples/%,$(sort $(wildcard lib/examples/*.c)))
@@ -58,14 +63,16 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef 
 once = $(eval $1 := $$(shell $2))$($1)
 SYSTEMD_CFLAGS = $(call once,SYSTEMD_CFLAGS,$(PKG_CONFIG) --cflags libsystemd)
 SYSTEMD_LIBS   = $(call once,SYSTEMD_LIBS,$(PKG_CONFIG) --libs libsystemd)
+JANSSON_CFLAGS = $(call once,JANSSON_CFLAGS,$(PKG_CONFIG) --cflags jansson)
+JANSSON_LIBS   = $(call once,JANSSON_LIBS,$(PKG_CONFIG) --libs jansson)
 CHECK_CFLAGS   = $(call once,CHECK_CFLAGS,$(PKG_CONFIG) --cflags check)
 CHECK_LIBS     = $(call once,CHECK_LIBS,$(PKG_CONFIG) --libs check)
 
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
 DEFINES   := -D_GNU_SOURCE= $(if $(SWITCH),,-DHOLT_CONTEXT_UCONTEXT)
-INCLUDES  := -Ilib -Ilib/include
+INCLUDES  := -I. -Ilib -Ilib/include
 COMPILE    = $(CC) -std=gnu11 $(WARN) -pthread -fPIC -fvisibility=hidden $(DEFINES) $(INCLUDES) $(SYSTEMD_CFLAGS) \
-	$(CPPFLAGS) $(SAN_FLAGS) $(CFLAGS)
+	$(JANSSON_CFLAGS) $(CPPFLAGS) $(SAN_FLAGS) $(CFLAGS)
 LINK       = $(CC) -pthread $(SAN_FLAGS) $(CFLAGS) $(LDFLAGS)
 
 # ---- small helpers: quiet output unless V=1, one shell word, a file that changes only with what it says
@@ -80,18 +87,18 @@ remember = @mkdir -p $(@D); printf '%s\n' $(call quote,$1) | cmp -s - $@ || prin
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all examples deps run check check-unit check-quick check-system check-arm64 bench lint tidy format install uninstall clean help FORCE
+.PHONY: all examples deps run check check-unit check-quick check-system check-arm64 bench lint tidy format deb rpm install uninstall clean help FORCE
 
-all: $(LIBS) examples ## the library, shared and static, and the examples (the default)
+all: $(LIBS) $(DAEMON) examples ## the library, shared and static, the daemon and the examples (the default)
 
 examples: $(EXAMPLES) ## the example programs, in $(BUILD)/examples
 
 deps: ## installs what building, running and testing need (apt or dnf)
 	@packaging/deps.sh
 
-run: $(BUILD)/examples/echod ## runs the echo daemon in the foreground; ARGS=unix:/tmp/echo for another address
-	@echo "echod: on $(or $(ARGS),tcp:[::]:7007), until Ctrl-C"
-	@exec $(BUILD)/examples/echod $(ARGS)
+run: $(BUILD)/holtd $(BUILD)/holtctl ## runs the demonstration tree in the foreground; ARGS=FILE for another one
+	@echo "holtd: $(or $(ARGS),units/examples/demo.tree), until Ctrl-C; in another terminal: $(BUILD)/holtctl --tree $(BUILD)/run/control status"
+	@exec $(BUILD)/holtd --state $(BUILD)/run $(or $(ARGS),units/examples/demo.tree)
 
 # What tests and checks may ask of this build. SAN is there for tests that skip what a sanitizer cannot do.
 ENV = BUILD=$(call quote,$(BUILD)) CC=$(call quote,$(CC)) CXX=$(call quote,$(CXX)) SAN=$(call quote,$(SAN)) \
@@ -125,6 +132,12 @@ tidy: $(BUILD)/flags ## clang-tidy: slow
 format: ## formats every C file in place
 	$Qfind lib daemon tests \( -name '*.c' -o -name '*.h' \) 2>/dev/null | xargs -r clang-format -i
 
+deb: ## the Debian packages, in $(BUILD)/deb
+	@$(ENV) packaging/build-deb
+
+rpm: ## the RPM packages, in $(BUILD)/rpm
+	@$(ENV) packaging/build-rpm
+
 clean: ## removes the build folder
 	rm -rf $(BUILD)
 
@@ -134,19 +147,28 @@ help: ## this list
 
 # ---- install
 
+CATALOG  := $(sort $(wildcard units/*.catalog))
+COMPLETE := $(sort $(wildcard packaging/completion/*))
+program   = $(DESTDIR)$(if $(filter %d,$1),$(SBINDIR),$(BINDIR))/$(notdir $1)
+
 # "PAGE NAME" for each function that a page of another name describes, so that man(1) finds it
 named_pages = for m in $(filter %.3,$(notdir $(MAN))); do \
 	sed -n '/^\.Sh NAME/,/^\.Sh SYNOPSIS/s/^\.Nm \(holt_[a-z_]*\).*/\1/p' lib/man/$$m | sed "/^$${m%.3}$$/d; s/^/$$m /"; done |
 
-install: $(LIBS) ## into DESTDIR= PREFIX=/usr LIBDIR=
+install: $(LIBS) $(DAEMON) ## into DESTDIR= PREFIX=/usr LIBDIR= BINDIR= SBINDIR= UNITDIR= MANDIR=
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/holt \
 		$(foreach s,$(sort $(patsubst .%,%,$(suffix $(MAN)))),$(DESTDIR)$(MANDIR)/man$s)
 	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libholt.so
 	install -m 644 $(BUILD)/libholt.a $(DESTDIR)$(LIBDIR)/libholt.a
 	install -m 644 $(BUILD)/holt.pc $(DESTDIR)$(LIBDIR)/pkgconfig/holt.pc
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/catalog
-	install -m 644 units/holt.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/catalog $(DESTDIR)$(UNITDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 $(CATALOG) $(DESTDIR)$(PREFIX)/lib/systemd/catalog/
+	$(foreach p,$(DAEMON),install -m 755 $p $(call program,$p) &&) true
+	$(foreach c,$(COMPLETE),install -m 644 $c $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ &&) true
+	sed -e 's|/usr/sbin/|$(SBINDIR)/|' -e 's|/usr/bin/|$(BINDIR)/|' units/holt@.service >$(DESTDIR)$(UNITDIR)/holt@.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/holt@.service
 	install -m 644 $(filter-out lib/include/holt/%,$(PUBLIC)) $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(filter lib/include/holt/%,$(PUBLIC)) $(DESTDIR)$(PREFIX)/include/holt/
 	$(foreach m,$(MAN),install -m 644 $m $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/ &&) true
@@ -155,7 +177,9 @@ install: $(LIBS) ## into DESTDIR= PREFIX=/usr LIBDIR=
 uninstall: ## removes what install put there
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(SONAME) libholt.so libholt.a pkgconfig/holt.pc) \
 		$(patsubst lib/include/%,$(DESTDIR)$(PREFIX)/include/%,$(PUBLIC)) \
-		$(DESTDIR)$(PREFIX)/lib/systemd/catalog/holt.catalog \
+		$(patsubst units/%,$(DESTDIR)$(PREFIX)/lib/systemd/catalog/%,$(CATALOG)) \
+		$(foreach p,$(DAEMON),$(call program,$p)) $(DESTDIR)$(UNITDIR)/holt@.service \
+		$(patsubst packaging/completion/%,$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%,$(COMPLETE)) \
 		$(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
 	$(named_pages) while read -r page name; do rm -f $(DESTDIR)$(MANDIR)/man3/$$name.3; done
 	-rmdir $(DESTDIR)$(PREFIX)/include/holt
@@ -167,11 +191,11 @@ $(BUILD)/holt.pc: lib/holt.pc.in $(BUILD)/paths
 # ---- what things are made of
 
 $(BUILD)/flags: FORCE
-	@$(PKG_CONFIG) --exists libsystemd || { echo "libsystemd or pkg-config is missing; 'make deps' installs it" >&2; exit 1; }
-	$(call remember,$(COMPILE) | $(LINK) | $(SYSTEMD_LIBS))
+	@$(PKG_CONFIG) --exists libsystemd jansson || { echo "libsystemd, jansson or pkg-config is missing; 'make deps' installs them" >&2; exit 1; }
+	$(call remember,$(COMPILE) | $(LINK) | $(SYSTEMD_LIBS) $(JANSSON_LIBS))
 
 $(BUILD)/sources: FORCE
-	$(call remember,$(LIB_OBJ) $(PUBLIC))
+	$(call remember,$(LIB_OBJ) $(DAEMON_OBJ) $(PUBLIC))
 
 $(BUILD)/paths: FORCE
 	$(call remember,$(PREFIX) $(LIBDIR) $(VERSION))
@@ -211,15 +235,24 @@ $(BUILD)/libholt.a: $(LIB_OBJ) $(BUILD)/sources
 	$(call say,AR,$@)
 	$Qrm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
 
+# All of the daemon but its two mains: what they, and the tests, are linked from.
+$(BUILD)/obj/daemon.a: $(DAEMON_OBJ) $(BUILD)/sources
+	$(call say,AR,$@)
+	$Qrm -f $@ && $(AR) rcs $@ $(DAEMON_OBJ)
+
+$(DAEMON): $(BUILD)/%: $(BUILD)/obj/daemon/%.o $(BUILD)/obj/daemon.a $(BUILD)/libholt.a
+	$(call say,LINK,$@)
+	$Q$(LINK) -o $@ $^ $(SYSTEMD_LIBS) $(JANSSON_LIBS)
+
 $(BUILD)/examples/%: $(BUILD)/obj/lib/examples/%.o $(BUILD)/libholt.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$Q$(LINK) -o $@ $^ $(SYSTEMD_LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_AID) $(BUILD)/libholt.a
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_AID) $(BUILD)/obj/daemon.a $(BUILD)/libholt.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$Q$(LINK) -o $@ $^ $(CHECK_LIBS) $(SYSTEMD_LIBS)
+	$Q$(LINK) -o $@ $^ $(CHECK_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS)
 
 # A benchmark is one file. peer_NAME.c measures another library: built when pkg-config knows NAME, else skipped aloud.
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libholt.a
@@ -235,5 +268,5 @@ ifneq ($(filter deps,$(MAKECMDGOALS)),)
 $(BUILD)/flags $(filter-out deps,$(MAKECMDGOALS)): | deps
 endif
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(TEST_AID)) $(patsubst $(BUILD)/%,$(BUILD)/obj/%.d,$(TESTS)) \
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(DAEMON_OBJ) $(TEST_AID)) $(patsubst $(BUILD)/%,$(BUILD)/obj/daemon/%.d,$(DAEMON)) $(patsubst $(BUILD)/%,$(BUILD)/obj/%.d,$(TESTS)) \
 	$(patsubst $(BUILD)/%,$(BUILD)/obj/lib/%.d,$(EXAMPLES)) $(addsuffix .d,$(BENCHES))

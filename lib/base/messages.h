@@ -13,6 +13,8 @@
 #define HOLT__MSG_RELOAD "d667845335e344b48273d387e7f7a039"    /* a reload failed */
 #define HOLT__MSG_SERVICE "5a57d39a4b3840a3994ad0967da07ea3"   /* the service failed */
 #define HOLT__MSG_NO_FDS "6dcb1abc9712408dbb6e1c1a13f48319"    /* accept waits for a descriptor */
+#define HOLT__MSG_RESTART "19fa0d0dbc0b4bc0b681e992c20c604e"   /* a child of a supervisor ended, and is started again */
+#define HOLT__MSG_GAVE_UP "5fbc29ed46be48ac923934c7cf1fad0b"   /* that was too often */
 
 /* holt_log() with an id. */
 #define holt__log_id(id, priority, ...) holt_log_fields(priority, (&(struct holt_field){ "MESSAGE_ID", id }), 1, __VA_ARGS__)

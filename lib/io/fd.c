@@ -74,6 +74,7 @@ static void end_of_loop(struct holt_loop *loop, struct holt__loop_end *e)
 	}
 	holt__io_signals_free(ios);
 	loop->ios = NULL;
+	loop->close = NULL;
 	holt__free(ios);
 }
 
@@ -89,6 +90,7 @@ struct holt__ios *holt__ios(struct holt_loop *loop)
 	ios->end.fn = end_of_loop;
 	ios->end.next = loop->ends;
 	loop->ends = &ios->end;
+	loop->close = holt_close;
 	return loop->ios = ios;
 }
 

@@ -71,6 +71,7 @@ struct holt_loop {
 	struct holt__logdrain *logdrain; /* NULL: no memory for it */
 	struct holt__loop_end *ends;     /* newest first */
 	struct holt__ios *ios;           /* the io floor's; NULL until it is used */
+	int (*close)(int fd);            /* its holt_close, for floors before it, from the same moment on */
 
 	/* touched by other threads and by signal handlers */
 	_Atomic(struct holt__call *) calls; /* newest first; CLOSED when the loop has ended */

@@ -32,6 +32,8 @@ static struct {
 	bool was_run;
 	holt_fn reload;
 	void *reload_arg;
+	void (*dump)(void *arg);
+	void *dump_arg;
 	bool reloads, again;   /* a reload runs; SIGHUP came meanwhile */
 	bool announced;        /* RELOADING=1 was sent, and not yet its READY=1 */
 	bool stopping;         /* STOPPING=1 was sent */
@@ -221,6 +223,10 @@ static void on_usr1(struct holt__signal *s, const struct signalfd_siginfo *si)
 {
 	(void)s;
 	(void)si;
+	if (service.dump) {
+		service.dump(service.dump_arg);
+		return;
+	}
 	holt__tree(service.sched, SIZE_MAX, log_line, NULL);
 }
 
@@ -332,6 +338,8 @@ int holt_service_run(const struct holt_service *options, holt_fn fn, void *arg)
 		take_name(s.name);
 	service.reload = s.reload;
 	service.reload_arg = s.reload_arg;
+	service.dump = s.dump;
+	service.dump_arg = s.dump_arg;
 
 	r = holt__run(
 		&(struct holt_run_options){

@@ -12,8 +12,12 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "sys/spawn.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -154,6 +158,11 @@ static int sys_dup(int fd)
 	return RESULT(fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
 
+static int sys_pipe(int ret_fds[2])
+{
+	return RESULT(pipe2(ret_fds, O_CLOEXEC));
+}
+
 static int sys_fstat(int fd, struct stat *st)
 {
 	return RESULT(fstat(fd, st));
@@ -292,6 +301,61 @@ static void sys_exit(int status)
 	_exit(status);
 }
 
+static int sys_waitid(int type, id_t id, siginfo_t *ret_info, int options, struct rusage *ret_usage)
+{
+	return (int)RESULT(syscall(SYS_waitid, type, id, ret_info, options, ret_usage)); /* libc's has no usage */
+}
+
+static int sys_pidfd_open(pid_t pid)
+{
+	return (int)RESULT(syscall(SYS_pidfd_open, pid, 0));
+}
+
+static int sys_pidfd_send_signal(int pidfd, int sig, unsigned flags)
+{
+	return (int)RESULT(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, flags));
+}
+
+static int sys_kill(pid_t pid, int sig)
+{
+	return RESULT(kill(pid, sig));
+}
+
+static pid_t sys_getpgid(pid_t pid)
+{
+	return RESULT(getpgid(pid));
+}
+
+static int sys_get_dumpable(void)
+{
+	return RESULT(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
+}
+
+static int sys_set_dumpable(int value)
+{
+	return RESULT(prctl(PR_SET_DUMPABLE, value, 0, 0, 0));
+}
+
+static int sys_user_by_name(const char *name, struct passwd *pw, char *buf, size_t size, struct passwd **ret)
+{
+	return -getpwnam_r(name, pw, buf, size, ret);
+}
+
+static int sys_user_by_id(uid_t uid, struct passwd *pw, char *buf, size_t size, struct passwd **ret)
+{
+	return -getpwuid_r(uid, pw, buf, size, ret);
+}
+
+static int sys_group_by_name(const char *name, struct group *gr, char *buf, size_t size, struct group **ret)
+{
+	return -getgrnam_r(name, gr, buf, size, ret);
+}
+
+static int sys_groups_of(const char *user, gid_t gid, gid_t *ret_groups, int *n)
+{
+	return getgrouplist(user, gid, ret_groups, n) < 0 ? -ERANGE : 0;
+}
+
 const struct holt__sys holt__sys_linux = {
 	.now = sys_now,
 	.epoll_create = sys_epoll_create,
@@ -316,6 +380,7 @@ const struct holt__sys holt__sys_linux = {
 	.set_flags = sys_set_flags,
 	.set_cloexec = sys_set_cloexec,
 	.dup = sys_dup,
+	.pipe = sys_pipe,
 	.fstat = sys_fstat,
 	.lstat = sys_lstat,
 	.isatty = sys_isatty,
@@ -337,6 +402,20 @@ const struct holt__sys holt__sys_linux = {
 	.guard = sys_guard,
 	.forget = sys_forget,
 	.exit = sys_exit,
+	.clone3 = holt__clone3,
+	.clone = holt__clone,
+	.in_child = holt__in_child,
+	.waitid = sys_waitid,
+	.pidfd_open = sys_pidfd_open,
+	.pidfd_send_signal = sys_pidfd_send_signal,
+	.kill = sys_kill,
+	.getpgid = sys_getpgid,
+	.get_dumpable = sys_get_dumpable,
+	.set_dumpable = sys_set_dumpable,
+	.user_by_name = sys_user_by_name,
+	.user_by_id = sys_user_by_id,
+	.group_by_name = sys_group_by_name,
+	.groups_of = sys_groups_of,
 };
 const struct holt__sys *holt__sys = &holt__sys_linux;
 

@@ -5,16 +5,22 @@
  * nothing above this floor calls libc's system call wrappers by itself.
  */
 #pragma once
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include "base/base.h"
+
+struct holt__clone_args;
 
 struct holt__sys {
 	holt_time (*now)(void); /* CLOCK_MONOTONIC */
@@ -41,7 +47,8 @@ struct holt__sys {
 	int (*get_flags)(int fd);                             /* F_GETFL */
 	int (*set_flags)(int fd, int flags);                  /* F_SETFL */
 	int (*set_cloexec)(int fd, bool on);
-	int (*dup)(int fd); /* CLOEXEC */
+	int (*dup)(int fd);          /* CLOEXEC */
+	int (*pipe)(int ret_fds[2]); /* CLOEXEC */
 	int (*fstat)(int fd, struct stat *st);
 	int (*lstat)(const char *path, struct stat *st);
 	int (*isatty)(int fd);                                      /* 1, 0 */
@@ -65,6 +72,24 @@ struct holt__sys {
 	int (*guard)(void *p, size_t size);  /* touching it shall fault */
 	int (*forget)(void *p, size_t size); /* gives the pages back, they read as zero */
 	void (*exit)(int status);            /* _exit */
+
+	/* processes; the first three are spawn.c's, and what they call back runs in the child */
+	pid_t (*clone3)(struct holt__clone_args *a, int (*fn)(void *arg), void *arg); /* -ENOSYS where we have no code for it */
+	pid_t (*clone)(int (*fn)(void *arg), void *stack_top, int flags, void *arg, int *ret_pidfd);
+	int (*in_child)(long number, long a, long b, long c, long d); /* a system call of the child, before its exec */
+	int (*waitid)(int type, id_t id, siginfo_t *ret_info, int options, struct rusage *ret_usage);
+	int (*pidfd_open)(pid_t pid); /* CLOEXEC */
+	int (*pidfd_send_signal)(int pidfd, int sig, unsigned flags);
+	int (*kill)(pid_t pid, int sig);
+	pid_t (*getpgid)(pid_t pid);
+	int (*get_dumpable)(void);
+	int (*set_dumpable)(int value);
+
+	/* the user database; -ERANGE: the buffer is too small; *ret NULL: there is none of that name */
+	int (*user_by_name)(const char *name, struct passwd *pw, char *buf, size_t size, struct passwd **ret);
+	int (*user_by_id)(uid_t uid, struct passwd *pw, char *buf, size_t size, struct passwd **ret);
+	int (*group_by_name)(const char *name, struct group *gr, char *buf, size_t size, struct group **ret);
+	int (*groups_of)(const char *user, gid_t gid, gid_t *ret_groups, int *n); /* *n: room, then how many; -ERANGE */
 };
 
 extern const struct holt__sys holt__sys_linux;

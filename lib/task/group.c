@@ -121,6 +121,8 @@ void holt__group_level_rose(holt_group *g, enum holt__level before, holt_time no
 	}
 	if (!g->scope.task && g->sched->level_changed)
 		g->sched->level_changed(g->sched);
+	if (g->hooks)
+		g->hooks->level_rose(g);
 }
 
 /* ---- members */

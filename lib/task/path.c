@@ -88,7 +88,7 @@ void holt__task_waits_for(const holt_task *t, struct holt__text *text)
 	} else {
 		holt__text_add(text, what);
 	}
-	if (!strncmp(what + strlen(what) - 2, "fd", 2) || !strcmp(what, "signal")) {
+	if (!strncmp(what + strlen(what) - 2, "fd", 2) || !strcmp(what, "signal") || !strcmp(what, "process")) {
 		holt__text_add(text, " ");
 		holt__text_int(text, (intptr_t)t->waits_on);
 	} else if (strstr(what, "group")) {

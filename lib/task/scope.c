@@ -25,6 +25,8 @@ enum holt__level holt__scope_outside(const struct holt__scope *s)
 
 	if ((s->flags & HOLT_SHIELD) && level < (s->flags & HOLT__FINALLY ? HOLT__END : HOLT__BREAK))
 		return HOLT__RUN;
+	if (holt__unlikely(s->flags & HOLT__IN_TURN) && level == HOLT__STOP)
+		return HOLT__RUN;
 	return level;
 }
 
@@ -337,11 +339,17 @@ int holt_timeout(holt_time span, holt_fn fn, void *arg)
 	return (int)holt_scope_end(&s, fn(arg));
 }
 
+/* The next one out that the code inside s may know of: not what is around one whose turn to stop has not come. */
+static const struct holt__scope *known_parent(const struct holt__scope *s)
+{
+	return (s->flags & HOLT__IN_TURN) && s->seen == HOLT__RUN ? NULL : s->parent;
+}
+
 bool holt_stopping(void)
 {
 	if (!holt__self)
 		return false;
-	for (const struct holt__scope *s = holt__self->scope; s; s = s->parent)
+	for (const struct holt__scope *s = holt__self->scope; s; s = known_parent(s))
 		if (s->own >= HOLT__STOP)
 			return true;
 	return false;
@@ -349,7 +357,7 @@ bool holt_stopping(void)
 
 const char *holt__scope_why(const struct holt__scope *s)
 {
-	for (; s; s = s->parent)
+	for (; s; s = known_parent(s))
 		if (s->why)
 			return s->why;
 	return NULL;

@@ -262,6 +262,8 @@ int holt_ready(void)
 		return -EPERM;
 	}
 	holt__wake_all(&t->starters, 0);
+	if (t->group->hooks)
+		t->group->hooks->ready(t);
 	return 0;
 }
 

@@ -28,7 +28,10 @@
 enum holt__level { HOLT__RUN, HOLT__STOP, HOLT__CANCEL, HOLT__BREAK, HOLT__END }; /* END: finally handlers' shields break, too */
 enum holt__kind { HOLT__SCOPE, HOLT__GROUP, HOLT__TASK };
 enum holt__cause { HOLT__NONE, HOLT__STOPPED, HOLT__CANCELED, HOLT__DEADLINE, HOLT__FAILURE, HOLT__WINNER, HOLT__CLOSED };
-enum { HOLT__FINALLY = 0x80 }; /* a flag beside HOLT_SHIELD: only END breaks it */
+enum {
+	HOLT__FINALLY = 0x80, /* a flag beside HOLT_SHIELD: only END breaks it */
+	HOLT__IN_TURN = 0x40, /* a stop from outside is passed on by who made the scope, when its turn comes */
+};
 
 struct holt__local {
 	struct holt__local *next;
@@ -123,6 +126,12 @@ struct holt__finally {
 	void *arg;
 };
 
+/* What a supervisor is told of its group. They may queue, spawn and start timers; level_rose may only start timers. */
+struct holt__group_hooks {
+	void (*ready)(holt_task *member);
+	void (*level_rose)(holt_group *g);
+};
+
 struct holt_group {
 	struct holt__scope scope;
 	struct holt__scope *first, *last; /* members' own scopes, in the order of spawning */
@@ -142,6 +151,7 @@ struct holt_group {
 	struct holt__finally *finally;
 	void (*failed)(void *arg, const struct holt_failure *f);
 	void *failed_arg;
+	const struct holt__group_hooks *hooks; /* NULL: it is no supervisor's */
 	uint64_t id;
 	struct holt__sched *sched;
 	const char *name; /* behind the record; NULL: none */

@@ -25,12 +25,18 @@ const char *holt__task_state(const holt_task *t)
 
 /* ---- the branches */
 
+/* Tasks and groups; not the group of a supervisor's child, which holds nobody. */
+static bool has_line(const struct holt__scope *s)
+{
+	return s->kind != HOLT__SCOPE && !(s->flags & HOLT__IN_TURN);
+}
+
 /* The task or group that has a line, and s below it; NULL: s is the root. */
 static const struct holt__scope *shown_above(const struct holt__scope *s)
 {
 	do {
 		s = s->parent;
-	} while (s && s->kind == HOLT__SCOPE);
+	} while (s && !has_line(s));
 	return s;
 }
 
@@ -194,7 +200,7 @@ int holt__tree(struct holt__sched *s, size_t at_most, int (*line)(void *arg, con
 		struct holt__text text = HOLT__TEXT(buf);
 		size_t columns;
 
-		if (i->kind == HOLT__SCOPE)
+		if (!has_line(i))
 			continue;
 		if (at_most-- == 0) {
 			holt__text_add(&text, "... there are ");

@@ -5,11 +5,11 @@
 # journalctl can read the catalog, where there is one to ask.
 set -eu
 
-ids() { sed -n 's/.*"\([0-9a-f]\{32\}\)".*/\1/p' lib/base/messages.h | sort; }
+ids() { sed -n 's/.*"\([0-9a-f]\{32\}\)".*/\1/p' lib/base/messages.h daemon/messages.h | sort; }
 explained() { sed -n 's/^-- \([0-9a-f]\{32\}\)$/\1/p' units/*.catalog | sort; }
 
 if [ "$(ids)" != "$(explained)" ]; then
-	echo "lib/base/messages.h and units/*.catalog do not have the same ids, each once:"
+	echo "lib/base/messages.h, daemon/messages.h and units/*.catalog do not have the same ids, each once:"
 	{ ids; explained; } | sort | uniq -c | awk '$1 != 2'
 	exit 1
 fi

@@ -68,7 +68,7 @@ for page in lib/man/*.[37]; do
 	grep -q '^\.\\" example: ' "$page" || { echo "$page: shows no program"; exit 1; }
 done
 
-read -ra libs < <(${PKG_CONFIG:-pkg-config} --libs libsystemd)
+read -ra libs < <(${PKG_CONFIG:-pkg-config} --libs libsystemd jansson)
 san=()
 [ -z "${SAN:-}" ] || san=("-fsanitize=$SAN")
 failed=0

@@ -102,10 +102,11 @@ typedef uint64_t holt_time;
  */
 HOLT_EXPORT const char *holt_version(void);
 
-typedef struct holt_loop holt_loop;   /* <holt/run.h>: one run of one thread */
-typedef struct holt_task holt_task;   /* <holt/task.h>: a coroutine that looks like a function */
-typedef struct holt_group holt_group; /* <holt/group.h>: what tasks live in */
-typedef struct holt_queue holt_queue; /* <holt/queue.h>: items from task to task */
+typedef struct holt_loop holt_loop;             /* <holt/run.h>: one run of one thread */
+typedef struct holt_task holt_task;             /* <holt/task.h>: a coroutine that looks like a function */
+typedef struct holt_group holt_group;           /* <holt/group.h>: what tasks live in */
+typedef struct holt_queue holt_queue;           /* <holt/queue.h>: items from task to task */
+typedef struct holt_supervisor holt_supervisor; /* <holt/supervise.h>: who starts tasks again */
 
 /* Those who wait for something, first come, first served. Its inside is the library's; all zero: nobody waits. */
 struct holt_waiters {
@@ -133,12 +134,31 @@ typedef int (*holt_fn)(void *arg);
 typedef int (*holt_finally_fn)(void *arg, int result);
 
 /**
+ * enum holt_strategy - who is restarted with a child that ended, and shall be
+ * @HOLT_ONE_FOR_ONE: that child alone
+ * @HOLT_ONE_FOR_ALL: all its siblings, too
+ * @HOLT_REST_FOR_ONE: those, too, that were started after it
+ *
+ * See <holt/supervise.h>. Here, with the next one, because others than supervisors decide by them, too. From OTP.
+ */
+enum holt_strategy { HOLT_ONE_FOR_ONE, HOLT_ONE_FOR_ALL, HOLT_REST_FOR_ONE };
+
+/**
+ * enum holt_restart - whether a child that ended is started again
+ * @HOLT_RESTART_ON_FAILURE: when it failed; OTP's transient
+ * @HOLT_RESTART_ALWAYS: always; OTP's permanent
+ * @HOLT_RESTART_NEVER: never, neither for itself nor with a sibling; OTP's temporary
+ */
+enum holt_restart { HOLT_RESTART_ON_FAILURE, HOLT_RESTART_ALWAYS, HOLT_RESTART_NEVER };
+
+/**
  * holt_auto() - a local that is closed when its block is left, on every way out
- * @kind: group, task, queue, fd or free; each is declared by the header of its area
+ * @kind: group, task, queue, supervisor, fd or free; each is declared by the header of its area
  *
  *	holt_auto(group) g = NULL;      closes: cancels, joins, runs finally handlers
  *	holt_auto(task) t = NULL;       drops the reference
  *	holt_auto(queue) q = NULL;      closes, dropping what is left
+ *	holt_auto(supervisor) s = NULL; closes: stops the children in reverse
  *	holt_auto(fd) fd = -1;          an int; holt_close() unless it is negative
  *	holt_auto(free) p = NULL;       a void pointer; free()
  *

@@ -81,7 +81,9 @@
 #include <holt/run.h>
 #include <holt/scope.h>
 #include <holt/service.h>
+#include <holt/supervise.h>
 #include <holt/sync.h>
 #include <holt/task.h>
+#include <holt/work.h>
 
 #endif

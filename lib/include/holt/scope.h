@@ -136,7 +136,8 @@ HOLT_EXPORT int holt_timeout(holt_time span, holt_fn fn, void *arg);
  * holt_stopping() - was the caller asked to come to an end
  *
  * True when a stop, or more, was asked of the innermost scope that sees it: of a scope, group or task
- * that the caller is in. It looks through shields. For a loop of requests that asks between two.
+ * that the caller is in. It looks through shields, but not out of a supervisor's child whose turn to stop has
+ * not come (<holt/supervise.h>). For a loop of requests that asks between two.
  *
  * Does not suspend. False outside tasks.
  */

@@ -16,7 +16,7 @@
  *	SIGINT   the same, and then dies of SIGINT (as pid 1: exits with 130); a second one skips the
  *	         grace; a third breaks the shields, a fourth those of finally handlers
  *	SIGHUP   reload; without a .reload a stop
- *	SIGUSR1  a dump of the tasks to the log
+ *	SIGUSR1  a dump of the tasks to the log, or what .dump does
  *	SIGQUIT  a dump, and then dies of it
  *	SIGABRT  (WatchdogSignal=, sent when the loop stalls) a dump by a handler that takes no locks and
  *	         no memory, and then the default action
@@ -58,6 +58,9 @@ extern "C" {
  *	is a stop
  * @reload_arg: handed to @reload
  * @inspect: serve the tasks to holtctl; -EOPNOTSUPP in this version
+ * @dump: called at SIGUSR1 and SIGQUIT, in place of the dump of the tasks, to log what the program is about; on
+ *	the loop, outside of tasks; NULL: none
+ * @dump_arg: handed to @dump
  */
 struct holt_service {
 	size_t size;
@@ -66,6 +69,8 @@ struct holt_service {
 	holt_fn reload;
 	void *reload_arg;
 	bool inspect; /* serve io.holt.Tasks */
+	void (*dump)(void *arg);
+	void *dump_arg;
 };
 
 /**

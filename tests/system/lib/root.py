@@ -18,7 +18,7 @@ import tempfile
 
 from . import cases
 
-PACKAGES = ('systemd', 'systemd-sysv', 'dbus', 'libsystemd0')
+PACKAGES = ('systemd', 'systemd-sysv', 'dbus', 'libsystemd0', 'libjansson4')
 
 
 def output(*argv):

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rounds: all of /proc is looked at, whoever is one of ours is sent SIGKILL, and then their ends are waited for. A process that
+ * was not there yet, because its parent was just about to fork, is found in the next one; the last finds nobody. One that is dead and
+ * not waited for counts as nobody: that is its parent's business.
+ *
+ * pid + start time, and the environment, are read after the pidfd was opened, and the signal goes through the pidfd: what was
+ * read was that process's, or that of one that took its number, which has another start time and another environment.
+ */
+#include "daemon/recover_kill.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <holt/io.h>
+#include <holt/log.h>
+#include <holt/run.h>
+#include <holt/scope.h>
+
+#include "base/alloc.h"
+
+enum { STAT_SIZE = 512 };
+enum { SIGNAL_PROCESS_GROUP = 4 }; /* of pidfd_send_signal(), Linux 6.9 */
+#define KILL_SPAN (5 * HOLT_SEC)
+
+/* One that was sent SIGKILL. */
+struct held {
+	int pidfd;
+	size_t index; /* of the recorded process that it is, or belongs to */
+};
+
+struct round {
+	struct state *state;
+	const struct recorded *recorded;
+	const struct recorded_process **by_pid, **by_id; /* sorted */
+	struct recover_kill *result;
+	struct held *held;
+	size_t n_held, room;
+	bool again; /* not all could be looked at */
+};
+
+/* ---- whose is it? */
+
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t x = (*(const struct recorded_process *const *)a)->pid, y = (*(const struct recorded_process *const *)b)->pid;
+
+	return (x > y) - (x < y);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const struct invocation *x = &(*(const struct recorded_process *const *)a)->id;
+	const struct invocation *y = &(*(const struct recorded_process *const *)b)->id;
+
+	if (x->v[0] != y->v[0])
+		return x->v[0] < y->v[0] ? -1 : 1;
+	return (x->v[1] > y->v[1]) - (x->v[1] < y->v[1]);
+}
+
+static int sort(struct round *d)
+{
+	size_t n = d->recorded->n_processes;
+
+	d->by_pid = holt__calloc(n + 1, sizeof *d->by_pid);
+	d->by_id = holt__calloc(n + 1, sizeof *d->by_id);
+	if (!d->by_pid || !d->by_id)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		d->by_pid[i] = d->by_id[i] = &d->recorded->processes[i];
+	qsort(d->by_pid, n, sizeof *d->by_pid, compare_pids);
+	qsort(d->by_id, n, sizeof *d->by_id, compare_ids);
+	return 0;
+}
+
+/* Its start time, and whether it is dead already, in *ret_dead. */
+static uint64_t look_at(int proc, pid_t pid, bool *ret_dead)
+{
+	char text[STAT_SIZE];
+	const char *p;
+	ssize_t n = proc_read(proc, pid, "stat", text, sizeof text);
+
+	*ret_dead = true;
+	if (n <= 0)
+		return 0;
+	p = strrchr(text, ')');
+	*ret_dead = !p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X';
+	return state_start_time(text, (size_t)n);
+}
+
+/* The first of those with that number which is that process: a number may have been recorded twice. */
+static const struct recorded_process *find_by_pid(const struct round *d, pid_t pid, uint64_t start)
+{
+	size_t n = d->recorded->n_processes, low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (d->by_pid[mid]->pid < pid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < n && d->by_pid[low]->pid == pid; low++)
+		if (start && d->by_pid[low]->start == start)
+			return d->by_pid[low];
+	return NULL;
+}
+
+static const struct recorded_process *find_by_id(const struct round *d, pid_t pid)
+{
+	struct recorded_process key = { .pid = pid };
+	const struct recorded_process *const p = &key, *const * found;
+
+	if (invocation_of(d->state->proc, pid, &key.id) < 0)
+		return NULL;
+	found = bsearch(&p, d->by_id, d->recorded->n_processes, sizeof *d->by_id, compare_ids);
+	return found ? *found : NULL;
+}
+
+/* ---- killing */
+
+static int signal_pidfd(int pidfd, unsigned flags)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, flags) < 0 ? -errno : 0;
+}
+
+/* While its leader has not ended, the number of a group is nobody else's. */
+static void kill_group(int pidfd, pid_t pid)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int r = signal_pidfd(pidfd, SIGNAL_PROCESS_GROUP);
+
+	if (r == -EINVAL && getpgid(pid) == pid && poll(&p, 1, 0) == 0)
+		(void)kill(-pid, SIGKILL);
+}
+
+static bool may_be_ours(int proc, pid_t pid)
+{
+	char path[16];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%d", (int)pid);
+	return fstatat(proc, path, &st, 0) == 0 && (geteuid() == 0 || st.st_uid == geteuid());
+}
+
+/* 1: it was sent SIGKILL, and *ret is it; 0: it is none of ours; -EMFILE, -ENFILE. */
+static int kill_one(struct round *d, pid_t pid, struct held *ret)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0), proc = d->state->proc, r;
+	const struct recorded_process *p = NULL;
+	bool dead, main;
+	uint64_t start;
+
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE ? -errno : 0;
+	start = look_at(proc, pid, &dead);
+	if (!dead)
+		p = find_by_pid(d, pid, start);
+	main = p != NULL;
+	if (!p && !dead)
+		p = find_by_id(d, pid);
+	if (!p || !may_be_ours(proc, pid)) {
+		close(fd);
+		return 0;
+	}
+	if (main && getpgid(pid) == pid)
+		kill_group(fd, pid);
+	*ret = (struct held){ fd, (size_t)(p - d->recorded->processes) };
+	r = signal_pidfd(fd, 0);
+	if (r == 0 || r == -ESRCH) {
+		d->result->killed++;
+		holt_log(LOG_INFO, "%s: process %d was left by a holtd that was killed; killed", p->node, (int)pid);
+		return 1;
+	}
+	holt_log(LOG_ERR, "%s: process %d was left by a holtd that was killed, and cannot be: %s", p->node, (int)pid,
+		strerror(-r));
+	d->result->alive[ret->index] = true;
+	d->result->left++;
+	close(fd);
+	return 0;
+}
+
+static void kill_cgroup(const char *path)
+{
+	char text[4096 + 16], pids[4096];
+	int procs, fd;
+	ssize_t n = 0;
+
+	if ((size_t)snprintf(text, sizeof text, "%s/cgroup.procs", path) >= sizeof text)
+		return;
+	procs = open(text, O_RDONLY | O_CLOEXEC);
+	if (procs < 0)
+		return;
+	n = read(procs, pids, sizeof pids - 1);
+	close(procs);
+	pids[n > 0 ? n : 0] = 0;
+	for (const char *p = pids; n > 0 && p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+		if (*p && strtol(p, NULL, 10) == getpid())
+			return; /* who ever recorded that: it would be us */
+	snprintf(text, sizeof text, "%s/cgroup.kill", path);
+	fd = open(text, O_WRONLY | O_CLOEXEC); /* Linux 5.14; before that all in it are found one by one */
+	if (fd < 0)
+		return;
+	(void)!write(fd, "1", 1);
+	close(fd);
+}
+
+/* ---- a round */
+
+/* There is always room for one more. */
+static int make_room(struct round *d)
+{
+	size_t room = d->room ? 2 * d->room : 64;
+	struct held *more;
+
+	if (d->n_held < d->room)
+		return 0;
+	more = holt__realloc(d->held, room * sizeof *more);
+	if (!more)
+		return -ENOMEM;
+	d->held = more;
+	d->room = room;
+	return 0;
+}
+
+static int look_at_each(struct round *d, DIR *all)
+{
+	const struct dirent *e;
+	int r = make_room(d);
+
+	d->again = false;
+	while (r >= 0 && (e = readdir(all))) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+
+		if (pid <= 1 || pid == getpid())
+			continue;
+		r = kill_one(d, pid, &d->held[d->n_held]);
+		if (r < 0 && d->n_held > 0) { /* no more descriptors: the others after these have ended */
+			d->again = true;
+			return 0;
+		}
+		if (r > 0) {
+			d->n_held++;
+			r = make_room(d);
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+static int look_at_all(struct round *d)
+{
+	int dir = openat(d->state->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	DIR *all = dir < 0 ? NULL : fdopendir(dir);
+
+	if (!all) {
+		r = -errno;
+		if (dir >= 0)
+			close(dir);
+		return r;
+	}
+	r = look_at_each(d, all);
+	closedir(all);
+	return r;
+}
+
+static bool has_ended(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static int wait_for_held(struct round *d, holt_time end)
+{
+	struct holt_scope s;
+	int r = 0;
+
+	holt_scope_begin(&s, end, 0);
+	for (size_t i = 0; i < d->n_held; i++) {
+		const struct held *h = &d->held[i];
+
+		if (r >= 0)
+			r = holt_wait_fd(h->pidfd, EPOLLIN);
+		if (r < 0 && !has_ended(h->pidfd)) {
+			d->result->alive[h->index] = true;
+			d->result->left++;
+		}
+		holt_close(h->pidfd);
+	}
+	d->n_held = 0;
+	r = (int)holt_scope_end(&s, r);
+	return r < 0 ? r : 0;
+}
+
+static int rounds(struct round *d)
+{
+	holt_time end = holt_in(KILL_SPAN);
+	size_t found;
+	int r;
+
+	do {
+		int e;
+
+		d->result->left = 0;
+		memset(d->result->alive, 0, d->recorded->n_processes * sizeof *d->result->alive);
+		r = look_at_all(d);
+		found = d->n_held;
+		e = wait_for_held(d, end);
+		r = r < 0 ? r : e;
+	} while (r == 0 && (found > 0 || d->again));
+	holt__free(d->held);
+	if (d->result->left)
+		holt_log(LOG_ERR, "%u processes that a killed holtd has left cannot be killed; they are left to the kernel",
+			d->result->left);
+	return r == -ETIME ? 0 : r;
+}
+
+int recover_kill(struct state *s, const struct recorded *r, struct recover_kill *ret)
+{
+	struct round d = { .state = s, .recorded = r, .result = ret };
+	int e;
+
+	*ret = (struct recover_kill){ .alive = holt__calloc(r->n_processes + 1, sizeof *ret->alive) };
+	e = ret->alive ? sort(&d) : -ENOMEM;
+	for (size_t i = 0; e == 0 && i < r->n_processes; i++)
+		if (r->processes[i].cgroup)
+			kill_cgroup(r->processes[i].cgroup);
+	if (e == 0 && r->n_processes)
+		e = rounds(&d);
+	holt__free(d.by_pid);
+	holt__free(d.by_id);
+	if (e < 0) {
+		holt__free(ret->alive);
+		ret->alive = NULL;
+	}
+	return e;
+}

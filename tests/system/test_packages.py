@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: MIT
+# root: bookworm
+# root: trixie
+#
+# The packages that "make deb" and "make rpm" build, as an administrator meets them: installed in a booted systemd, a tree
+# started, the package upgraded below it, removed, purged. bookworm has systemd 252, trixie 257. Each case installs by
+# itself and leaves the machine as it was, which is compared: what a purge forgets fails here. Needs root.
+#
+# It will not show that a package is right for a distribution built on RPM: there is none here, only its rpm.
+import functools
+import glob
+import os
+import subprocess
+
+from lib import cases, machine
+from lib.cases import case, check, equal, need, need_root, shared
+from lib.machine import Machine
+from lib.process import until
+
+SUITES = ('bookworm', 'trixie')
+TREE = '''[tree]
+Finally=/bin/sh -c 'echo $HOLT_RESULT >>/root/finally'
+[process first]
+Type=oneshot
+ExecStart=/bin/true
+[process sleeper]
+ExecStart=/bin/sleep infinity
+'''
+# what others write while a package comes and goes: the package manager's own books, caches, logs
+OTHERS = ('/proc', '/sys', '/dev', '/tmp', '/results', '/run/systemd', '/run/udev', '/run/dbus', '/run/log', '/run/mount', '/var/log',
+          '/var/cache/ldconfig', '/var/lib/dpkg/status-old', '/var/lib/dpkg/lock', '/var/lib/dpkg/triggers', '/var/lib/rpm',
+          '/var/lib/systemd/catalog', '/var/lib/systemd/timers', '/var/tmp', '/root/finally', '/etc/holt/mine.tree')
+
+
+# ---- building, once
+
+class Built:
+    """What packaging/build-KIND has built."""
+    def __init__(self, kind, pattern):
+        if cases.SAN:
+            raise cases.Skip('packages are built without SAN')
+        p = subprocess.run([os.path.join(cases.TOP, 'packaging/build-' + kind)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True, env=dict(os.environ, BUILD=cases.BUILD))
+        if p.returncode == 77:
+            raise cases.Skip(p.stdout.strip().splitlines()[-1])
+        check(p.returncode == 0, 'build-%s: status %d: %s', kind, p.returncode, p.stdout[-3000:])
+        self.files = {os.path.basename(f).split('_' if kind == 'deb' else '-0.')[0]: f
+                      for f in glob.glob(os.path.join(cases.BUILD, kind, pattern))}
+
+    def __getitem__(self, name):
+        return self.files[name]
+
+    def close(self):
+        pass                                    # they stay, as "make deb" would leave them
+
+
+get_debs = shared(lambda: Built('deb', '*.deb'))
+get_rpms = shared(lambda: Built('rpm', 'RPMS/*/*.rpm'))
+MACHINES = {s: shared(functools.partial(Machine, s)) for s in SUITES}
+
+
+def booted(suites):
+    """A case on each suite: fn(t, machine)."""
+    def add(fn):
+        for suite in suites:
+            def run(t, get=MACHINES[suite]):
+                need_root()
+                m = get()
+                t.tell(lambda: m.run('journalctl', '-q', '--no-pager', '-n', '40')[1])
+                fn(t, m)
+            case(run, name='%s on %s' % (fn.__name__, suite), limit=300)
+        return fn
+    return add
+
+
+# ---- the machine before and after
+
+def files(m):
+    """Every path of the machine that is not others' business."""
+    prune = []
+    for p in OTHERS:
+        prune += ['-path', p, '-o']
+    found = m.ok('find', '/', *'('.split(), *prune[:-1], ')', '-prune', '-o', '-print', fails=True)
+    return {p for p in found.splitlines() if p.startswith('/')}
+
+
+def processes(m):
+    """Those that belong to a tree, by their environment."""
+    return m.run('sh', '-c', 'grep -lsz ^HOLT_TREE= /proc/[0-9]*/environ')[1].split()
+
+
+class Before:
+    """Takes down what there is, to compare."""
+    def __init__(self, m):
+        self.m, self.files = m, files(m)
+
+    def is_so_again(self):
+        now = files(self.m)
+        equal(sorted(now - self.files)[:20], [], 'what is left')
+        equal(sorted(self.files - now)[:20], [], 'what is missing')
+        equal(processes(self.m), [], 'processes of trees')
+        equal(self.m.ok('systemctl', 'list-units', '--all', '--no-legend', 'holt@*').strip(), '', 'units')
+
+
+def purge(m):
+    m.run('sh', '-c', 'dpkg --purge holt libholt0; rm -rf /etc/holt /root/finally; systemctl reset-failed')
+
+
+def install(t, m, debs):
+    """Both packages, as dpkg does it. They go with the case."""
+    t.stack.callback(purge, m)
+    for name in ('libholt0', 'holt'):
+        m.copy(debs[name], '/tmp/%s.deb' % name)
+    status, out = m.run('dpkg', '-i', '/tmp/libholt0.deb', '/tmp/holt.deb')
+    if status and 'depends on libc6' in out:    # built on a newer system than the root's
+        raise cases.Skip('what was built here does not run on this root')
+    equal(status, 0, 'dpkg -i: ' + out)
+
+
+def start(m, tree=TREE):
+    m.write('/etc/holt/demo.tree', tree)
+    m.ok('systemctl', 'start', 'holt@demo')
+    equal(m.show('holt@demo', 'ActiveState', 'SubState'), {'ActiveState': 'active', 'SubState': 'running'}, 'the unit')
+
+
+def finally_ran(m):
+    return m.ok('cat', '/root/finally', fails=True).split()
+
+
+# ---- Debian
+
+@case(limit=300)
+def lintian_has_nothing_to_say(t):
+    debs = get_debs()
+    need('lintian')
+    changes, = glob.glob(os.path.join(cases.BUILD, 'deb/*.changes'))
+    p = subprocess.run(['lintian', '--allow-root', '--fail-on', 'error,warning', changes], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True)
+    equal(p.returncode, 0, 'lintian: ' + p.stdout)
+    check(debs.files, 'no packages')
+
+
+def field(deb, name):
+    return subprocess.run(['dpkg-deb', '-f', deb, name], stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+@case(limit=300)
+def jansson_is_needed_by_the_daemon_and_recommended_by_the_library(t):
+    debs = get_debs()
+    check('libjansson4' in field(debs['holt'], 'Depends'), 'the daemon')
+    check('libjansson4' not in field(debs['libholt0'], 'Depends'), 'the library needs it')
+    equal(field(debs['libholt0'], 'Recommends').strip(), 'libjansson4', 'Recommends')
+    check('libholt0' not in field(debs['holt'], 'Depends'), 'the daemon needs the library')
+
+
+@case(limit=300)
+def a_program_is_built_and_runs_by_the_librarys_two_packages(t):
+    debs = get_debs()
+    need('pkg-config')
+    folder = t.folder()
+    for name in ('libholt0', 'libholt-dev'):
+        subprocess.run(['dpkg-deb', '-x', debs[name], folder], check=True)
+    pc, = glob.glob(folder + '/usr/lib/*/pkgconfig')
+    libdir = os.path.dirname(pc)
+    flags = subprocess.run(['pkg-config', '--define-variable=prefix=%s/usr' % folder, '--define-variable=libdir=' + libdir, '--cflags',
+                            '--libs', 'holt'], env=dict(os.environ, PKG_CONFIG_PATH=pc), stdout=subprocess.PIPE, check=True, text=True)
+    source = glob.glob(folder + '/usr/share/doc/libholt-dev/examples/fanout.c')
+    subprocess.run(['cc', '-D_GNU_SOURCE', '-o', folder + '/program', *source, *flags.stdout.split()], check=True)
+    p = subprocess.run([folder + '/program'], env=dict(os.environ, LD_LIBRARY_PATH=libdir), stdout=subprocess.PIPE, text=True)
+    equal(p.returncode, 0, 'status')
+    check(p.stdout, 'it says nothing')
+
+
+@booted(SUITES)
+def the_packaged_example_starts_and_stops(t, m):
+    debs = get_debs()
+    before = Before(m)
+    install(t, m, debs)
+    m.ok('holtctl', 'check', '/usr/share/doc/holt/examples/demo.tree')
+    with open(m.path('/usr/share/doc/holt/examples/demo.tree')) as f:
+        start(m, f.read())
+    m.ok('holtctl', 'status')
+    m.ok('holtctl', '--tree', 'demo', 'wait', '/')
+    check(processes(m), 'nothing runs')
+    m.ok('systemctl', 'stop', 'holt@demo')
+    equal(m.show('holt@demo', 'ActiveState', 'Result'), {'ActiveState': 'inactive', 'Result': 'success'}, 'the unit')
+    equal(processes(m), [], 'processes of the tree')
+    purge(m)
+    before.is_so_again()
+
+
+@booted(SUITES)
+def the_catalog_explains_the_messages_while_the_package_is_there(t, m):
+    install(t, m, get_debs())
+    ids = m.ok('sh', '-c', "sed -n 's/^-- //p' /usr/lib/systemd/catalog/holt*.catalog").split()
+    check(len(ids) > 10, 'only %d ids', len(ids))
+    for i in ids:
+        check('Defined-By: holt' in m.ok('journalctl', '--dump-catalog', i), 'nothing of %s', i)
+    purge(m)
+    check('Defined-By: holt' not in m.ok('journalctl', '--dump-catalog', fails=True), 'it still does')
+
+
+@booted(SUITES)
+def a_tree_that_is_not_there_is_named(t, m):
+    install(t, m, get_debs())
+    mark = m.journal.mark()
+    check(m.run('systemctl', 'start', 'holt@nowhere')[0] != 0, 'it was started')
+    m.journal.wait(lambda e: e.get('UNIT') == 'holt@nowhere.service' and '/etc/holt/nowhere.tree' in str(e.get('MESSAGE')), mark)
+
+
+@booted(SUITES)
+def an_upgrade_leaves_a_tree_running_and_a_restart_takes_the_new_one(t, m):
+    install(t, m, get_debs())
+    start(m)
+    pid = m.show('holt@demo', 'MainPID')
+    m.ok('dpkg', '-i', '/tmp/libholt0.deb', '/tmp/holt.deb')
+    equal(m.show('holt@demo', 'ActiveState', 'MainPID', 'NeedDaemonReload'),
+          {'ActiveState': 'active', 'MainPID': pid, 'NeedDaemonReload': 'no'}, 'the unit')
+    equal(finally_ran(m), [], 'finally')
+    m.ok('systemctl', 'restart', 'holt@demo')
+    check(m.show('holt@demo', 'MainPID') != pid, 'it is the same process')
+    equal(m.show('holt@demo', 'ActiveState'), 'active', 'the unit')
+    equal(finally_ran(m), ['stopped'], 'finally')
+
+
+@booted(SUITES)
+def a_removal_stops_the_trees_and_a_purge_leaves_only_the_administrators_own(t, m):
+    debs = get_debs()
+    before = Before(m)
+    install(t, m, debs)
+    m.write('/etc/holt/mine.tree', TREE)
+    start(m)
+    m.ok('systemctl', 'enable', 'holt@demo')
+    m.ok('dpkg', '-r', 'holt')
+    equal(processes(m), [], 'processes of the tree')
+    equal(finally_ran(m), ['stopped'], 'finally')
+    m.ok('rm', '/etc/holt/demo.tree')
+    m.ok('dpkg', '--purge', 'holt', 'libholt0')
+    equal(m.ok('ls', '/etc/holt').split(), ['mine.tree'], '/etc/holt')
+    m.ok('rm', '-r', '/etc/holt')
+    before.is_so_again()
+
+
+@booted(SUITES)
+def a_purge_leaves_a_state_directory_alone_that_is_in_use(t, m):
+    install(t, m, get_debs())
+    m.ok('mkdir', '-p', '/run/holt/other', '/run/holt/old')
+    t.stack.callback(m.run, 'rm', '-rf', '/run/holt')
+    holder = m.begin('flock', '/run/holt/other/lock', 'sh', '-c', 'echo held >/run/holt/other/held; exec sleep infinity')
+    until(lambda: m.run('test', '-s', '/run/holt/other/held')[0] == 0)
+    m.ok('dpkg', '--purge', 'holt')
+    equal(m.ok('ls', '/run/holt').split(), ['other'], '/run/holt')
+    holder.close()
+
+
+# ---- RPM
+
+def rpm(m, *argv):
+    """The rpm that is here on the machine's files: its scripts see the machine's manager."""
+    p = subprocess.run(['nsenter', '-t', str(m.leader), '-p', '-i', '-u', '-n', 'rpm', '--root', m.path('/'), '--dbpath', '/var/lib/rpm',
+                        '--force-debian', *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return p.returncode, p.stdout
+
+
+def rpm_ok(m, *argv):
+    status, out = rpm(m, *argv)
+    equal(status, 0, 'rpm %s: %s' % (' '.join(argv), out))
+    return out
+
+
+BASE = '''
+Name: base
+Version: 1
+Release: 1
+Summary: Stands for what a root that was not made by rpm provides
+License: MIT
+Provides: /bin/sh
+Provides: systemd
+Provides: rtld(GNU_HASH)
+%s
+%%description
+%%files
+'''
+
+
+def base_of(t, m):
+    """An empty rpm that provides what the machine's libraries do, so that dependencies are checked, not skipped."""
+    elfdeps = '/usr/lib/rpm/elfdeps'
+    if not os.access(elfdeps, os.X_OK):
+        raise cases.Skip('no %s here' % elfdeps)
+    libs = [f for n in ('libc.so.6', 'libsystemd.so.0', 'libjansson.so.4') for f in glob.glob(m.path('/usr/lib/*-linux-gnu/') + n)]
+    provides = subprocess.run([elfdeps, '--provides'], input='\n'.join(libs), stdout=subprocess.PIPE, check=True, text=True).stdout
+    folder = t.folder()
+    with open(folder + '/base.spec', 'w') as f:
+        f.write(BASE % '\n'.join('Provides: ' + p for p in provides.split('\n') if p))
+    subprocess.run(['rpmbuild', '--quiet', '--define', '_topdir ' + folder, '-bb', folder + '/base.spec'], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return glob.glob(folder + '/RPMS/*/*.rpm')[0]
+
+
+@case(limit=300)
+def each_rpm_holds_its_part(t):
+    rpms = get_rpms()
+    for name, paths in {'holt': ('/usr/sbin/holtd', '/usr/bin/holtctl', '/usr/lib/systemd/system/holt@.service', '/etc/holt'),
+                        'libholt': ('/libholt.so.0',), 'libholt-devel': ('/usr/include/holt.h', '/usr/include/holt/task.h', '/libholt.so'),
+                        'libholt-static': ('/libholt.a',)}.items():
+        listed = subprocess.run(['rpm', '-qpl', rpms[name]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        for path in paths:
+            check([p for p in listed.splitlines() if p.endswith(path)], '%s lacks %s:\n%s', name, path, listed)
+
+
+@booted(SUITES[:1])
+def the_rpms_install_run_a_tree_verify_upgrade_and_go(t, m):
+    rpms = get_rpms()
+    need('rpm', 'rpmbuild')
+    base = base_of(t, m)
+    before = Before(m)
+    t.stack.callback(purge, m)
+    t.stack.callback(lambda: [rpm(m, '-e', '--noscripts', '--nodeps', p) for p in ('holt', 'libholt', 'base')])
+    t.stack.callback(m.run, 'systemctl', 'stop', 'holt@demo')
+    check(rpm(m, '-i', rpms['holt'])[0] != 0, 'it does not ask for what it needs')
+    rpm_ok(m, '-i', base)
+    rpm_ok(m, '-i', rpms['holt'], rpms['libholt'])
+    start(m)
+    m.ok('holtctl', 'status')
+    equal(rpm_ok(m, '-V', 'holt', 'libholt'), '', 'what rpm -V says')
+    pid = m.show('holt@demo', 'MainPID')
+    rpm_ok(m, '-U', '--replacepkgs', rpms['holt'], rpms['libholt'])
+    equal(m.show('holt@demo', 'ActiveState', 'MainPID'), {'ActiveState': 'active', 'MainPID': pid}, 'the unit')
+    m.ok('rm', '/etc/holt/demo.tree')
+    rpm_ok(m, '-e', 'holt', 'libholt')
+    equal(processes(m), [], 'processes of the tree')
+    equal(finally_ran(m), ['stopped'], 'finally')
+    rpm_ok(m, '-e', 'base')
+    before.is_so_again()
+
+
+cases.main()
