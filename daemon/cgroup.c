@@ -52,7 +52,7 @@ void cgroup_name(const char *path, char ret[256])
 	}
 	if (n > HASHED) /* too long to be told in full */
 		n = HASHED - 20 + (size_t)snprintf(ret + HASHED - 20, 20, "~%016llx", (unsigned long long)hash(path));
-	strcpy(ret + n, SUFFIX);
+	memcpy(ret + n, SUFFIX, sizeof SUFFIX);
 }
 
 /* If another process of the node is still held in the cgroup of that name: the next one, "api~2.node". */
@@ -60,7 +60,7 @@ static void name_again(const char *path, int k, char ret[NAME_ROOM])
 {
 	cgroup_name(path, ret);
 	if (k > 1)
-		sprintf(ret + strlen(ret) - strlen(SUFFIX), "~%d" SUFFIX, k);
+		snprintf(ret + strlen(ret) - strlen(SUFFIX), 16, "~%d" SUFFIX, k);
 }
 
 static int open_folder(const struct cgroup *g)

@@ -111,7 +111,7 @@ static bool first_folder(int dir, char name[NAME_MAX + 1])
 	while (!found && (e = readdir(d))) {
 		found = e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 		if (found)
-			strcpy(name, e->d_name);
+			memcpy(name, e->d_name, strlen(e->d_name) + 1);
 	}
 	closedir(d);
 	return found;
@@ -131,7 +131,7 @@ int cgtree_remove(int dir, const char *name)
 			if (at != top)
 				close(at);
 			at = below;
-			strcpy(last, next);
+			memcpy(last, next, sizeof last);
 		}
 		if (below >= 0)
 			close(below);
@@ -201,17 +201,17 @@ ssize_t cgtree_of(pid_t pid, char *buf, size_t n)
 {
 	char path[64], *line = NULL;
 	size_t room = 0;
-	ssize_t len, r = -ENODATA;
+	ssize_t r = -ENODATA;
 	FILE *f;
 
 	if (pid)
 		snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
 	else
-		strcpy(path, "/proc/self/cgroup");
+		snprintf(path, sizeof path, "/proc/self/cgroup");
 	f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	while ((len = getline(&line, &room, f)) > 0) {
+	while (getline(&line, &room, f) > 0) {
 		if (strncmp(line, "0::/", 4) != 0)
 			continue;
 		line[strcspn(line, "\n")] = 0;
@@ -290,9 +290,10 @@ static int find_place(const char *own, char **ret)
 	}
 	free(line);
 	fclose(f);
-	if (r == 0)
-		*ret = place;
-	return r == -ENOENT ? -EOPNOTSUPP : r;
+	if (r < 0)
+		return r == -ENOENT ? -EOPNOTSUPP : r;
+	*ret = place;
+	return 0;
 }
 
 /* ---- delegation */
@@ -377,7 +378,7 @@ static int find(bool above, char **ret_own, char **ret_path, struct holt__text *
 
 static int try(bool above, int *ret_fd, char **ret_path, char **ret_own, struct holt__text *why)
 {
-	char *path, *own;
+	char *path = NULL, *own = NULL;
 	const char *no;
 	int r, fd;
 

@@ -419,6 +419,16 @@ static int cannot_reload(holt_varlink_request *q, const char *path, const char *
 	return holt_varlink_error(q, TREE "CannotReload", json_pack("{s:s, s:s}", "path", path, "why", why_not));
 }
 
+/* As SIGHUP does. */
+static int reload_tree(struct runner *r, holt_varlink_request *q)
+{
+	int e = r->reload ? r->reload(NULL) : -EOPNOTSUPP;
+
+	if (e == 0)
+		return holt_varlink_reply(q, json_object());
+	return cannot_reload(q, "", e == -EINVAL ? "the tree file has errors; the log says which" : strerror(-e));
+}
+
 static int reload(void *arg, holt_varlink_request *q, json_t *params)
 {
 	struct control *c = arg;
@@ -426,7 +436,7 @@ static int reload(void *arg, holt_varlink_request *q, json_t *params)
 	int r = 0;
 
 	if (!says_path(params))
-		return cannot_reload(q, "", "to read the tree file again is not in this version; restart the daemon");
+		return reload_tree(c->runner, q);
 	u = named(c, q, params, &r);
 	if (!u)
 		return r;

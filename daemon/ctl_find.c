@@ -194,19 +194,19 @@ static int choose(struct search *s)
 	return f ? use(s->c, f->path, holt_take_fd(f->fd)) : say_none(s);
 }
 
-/* A path was given: of a socket, or of the directory that it is in. */
+/* A path was given: of a socket, or of the directory that it is in. Absolute, for holt_dial() takes no other. */
 static int use_path(struct ctl *c)
 {
-	char path[PATH_SIZE];
+	char *real = realpath(c->tree, NULL), path[PATH_SIZE];
 	struct stat st;
-	int fd;
+	int fd, n;
 
-	if (snprintf(path, sizeof path, "%s", c->tree) >= PATH_SIZE - 8)
-		return ctl_error(c->tree, -ENAMETOOLONG);
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		strcat(path, "/control");
-	fd = connect_to(c, path);
-	return fd < 0 ? ctl_error(path, fd) : use(c, path, fd);
+	if (!real)
+		return ctl_error(c->tree, -errno);
+	n = snprintf(path, sizeof path, "%s%s", real, stat(real, &st) == 0 && S_ISDIR(st.st_mode) ? "/control" : "");
+	free(real);
+	fd = n < PATH_SIZE ? connect_to(c, path) : -ENAMETOOLONG;
+	return fd < 0 ? ctl_error(c->tree, fd) : use(c, path, fd);
 }
 
 int ctl_connect(struct ctl *c)

@@ -72,8 +72,8 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* One word of a value at s, without its quotes, to `to`, which has room for all of it. Returns where it ends. */
-static const char *unquote(const char *s, char *to)
+/* One word of a value at s, without its quotes, to *to, which then is behind its NUL. Returns where it ends. */
+static const char *unquote(const char *s, char **to)
 {
 	char quote = 0;
 
@@ -85,28 +85,29 @@ static const char *unquote(const char *s, char *to)
 		} else {
 			if (*s == '\\' && s[1] && quote != '\'')
 				s++;
-			*to++ = *s;
+			*(*to)++ = *s;
 		}
 	}
-	*to = 0;
+	*(*to)++ = 0;
 	return s;
 }
 
+/* In one piece for all words: each takes no more than it has in the value, its NUL included, for a blank or the end is behind it. */
 static int split(struct exec *e, struct exec_list *argv, const char *value)
 {
+	char *to = exec_get(e, strlen(value) + 1);
 	int r = 0;
 
+	if (!to)
+		return -ENOMEM;
 	while (r == 0) {
-		char *word;
+		char *word = to;
 
 		while (is_blank(*value))
 			value++;
 		if (!*value)
 			break;
-		word = exec_get(e, strlen(value) + 1);
-		if (!word)
-			return -ENOMEM;
-		value = unquote(value, word);
+		value = unquote(value, &to);
 		r = add(e, argv, word);
 	}
 	return r;

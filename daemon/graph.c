@@ -303,7 +303,7 @@ static void look(struct sort *s, unsigned node, unsigned own, unsigned all)
 /* The next sibling: one that waits for nothing; where edges of those inside contradict each other, one with no own edge. */
 static unsigned next_sibling(struct sort *s)
 {
-	struct heap *h = s->free.n > 0 ? &s->free : &s->loose;
+	struct heap *h;
 	unsigned node;
 
 	do {

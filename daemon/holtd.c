@@ -47,6 +47,40 @@ static struct {
 	bool running; /* the runner is open */
 } holtd = { .listener = -1 };
 
+/* ---- the file, and SIGHUP */
+
+static int load(struct config **ret)
+{
+	struct config_options o = { .check_owner = geteuid() == 0 };
+	int e = config_load(ret, holtd.file, &o);
+
+	if (e < 0 && e != -EINVAL)
+		fprintf(stderr, "holtd: %s: %s\n", holtd.file, strerror(-e));
+	return e;
+}
+
+static int reload(void *arg)
+{
+	struct config *c = NULL;
+	int e;
+
+	(void)arg;
+	if (!holtd.running || holt_stopping()) {
+		holt_log(LOG_WARNING, "the tree is stopping, it is not reloaded");
+		return -ESHUTDOWN;
+	}
+	e = load(&c);
+	for (size_t i = 0; c && i < c->n_problems; i++) {
+		const struct problem *p = &c->problems[i];
+
+		holt_log(p->warning ? LOG_WARNING : LOG_ERR, "%s:%u:%u: %s", p->file[0] ? p->file : holtd.file, p->line, p->column, p->text);
+	}
+	config_free(c);
+	if (e == 0)
+		holt_log(LOG_NOTICE, "%s has no errors; this version applies changes when holtd is restarted", holtd.file);
+	return e;
+}
+
 /* ---- the tree's task */
 
 /* Hears of a stop, and then of a cancellation, in place of the runner. */
@@ -141,7 +175,8 @@ static int hear_signals_of_init(holt_group *g)
 static int supervise(struct runner *r)
 {
 	holt_supervisor *s;
-	int e = holt_supervisor_open(&s, .name = "holtd");
+	/* the control socket may fail as often as it likes: with this pause that is never too often */
+	int e = holt_supervisor_open(&s, .name = "holtd", .backoff_min = 3 * HOLT_SEC);
 
 	if (e < 0)
 		return e;
@@ -197,6 +232,7 @@ static int open_all(struct runner *r)
 	if (e < 0)
 		return cannot("the runner cannot be set up", e);
 	holtd.running = true;
+	r->reload = reload;
 	holtd.listener = control_listen(holtd.config, holtd.state.path);
 	return holtd.listener < 0 ? EXIT_CANNOT_START : 0;
 }
@@ -251,37 +287,7 @@ static int only_recover(void *arg)
 	return e;
 }
 
-/* ---- SIGHUP and SIGUSR1 */
-
-static int load(struct config **ret)
-{
-	struct config_options o = { .check_owner = geteuid() == 0 };
-	int e = config_load(ret, holtd.file, &o);
-
-	if (e < 0 && e != -EINVAL)
-		fprintf(stderr, "holtd: %s: %s\n", holtd.file, strerror(-e));
-	return e;
-}
-
-static int reload(void *arg)
-{
-	struct config *c = NULL;
-	int e;
-
-	(void)arg;
-	if (!holtd.running || holt_stopping()) {
-		holt_log(LOG_WARNING, "the tree is stopping, it is not reloaded");
-		return -ESHUTDOWN;
-	}
-	e = load(&c);
-	for (size_t i = 0; c && i < c->n_problems; i++)
-		holt_log(c->problems[i].warning ? LOG_WARNING : LOG_ERR, "%s:%u:%u: %s", c->problems[i].file, c->problems[i].line,
-			 c->problems[i].column, c->problems[i].text);
-	config_free(c);
-	if (e == 0)
-		holt_log(LOG_NOTICE, "%s has no errors; this version applies changes when holtd is restarted", holtd.file);
-	return e;
-}
+/* ---- SIGUSR1 */
 
 static void dump(void *arg)
 {

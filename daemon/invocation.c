@@ -112,16 +112,25 @@ ssize_t proc_read(int proc, pid_t pid, const char *file, char *buf, size_t n)
 
 int proc_stat(int proc, pid_t pid, struct proc_stat *ret)
 {
-	char buf[512], *p; /* what we want stands within the first 50 bytes */
-	int parent;
+	enum { STATE = 3, PARENT = 4, ENV_END = 51 }; /* as proc(5) numbers them */
+	char buf[1024], *p;
 	ssize_t n = proc_read(proc, pid, "stat", buf, sizeof buf);
 
 	if (n < 0)
 		return (int)n;
 	p = strrchr(buf, ')'); /* a name may hold anything, numbers do not hold this */
-	if (!p || sscanf(p, ") %c %d", &ret->state, &parent) != 2)
+	if (!p)
 		return -ESRCH;
-	ret->parent = parent;
+	memset(ret, 0, sizeof *ret);
+	for (int field = STATE; (p = strchr(p, ' ')); field++) {
+		p++;
+		if (field == STATE)
+			ret->state = *p;
+		else if (field == PARENT)
+			ret->parent = (pid_t)strtol(p, NULL, 10);
+		else if (field == ENV_END)
+			ret->has_environment = strtoull(p, NULL, 10) != 0;
+	}
 	return 0;
 }
 
@@ -163,7 +172,8 @@ static bool search(struct search *s, const char *p, const char *end)
 	return false;
 }
 
-int invocation_read(int proc, pid_t pid, struct invocation *ret)
+/* What was found, or -ENODATA: not a byte. */
+static int read_environ(int proc, pid_t pid, struct invocation *ret)
 {
 	struct search s = { 0 };
 	size_t total = 0;
@@ -186,11 +196,28 @@ int invocation_read(int proc, pid_t pid, struct invocation *ret)
 	if (n < 0)
 		return n == -EPERM ? -EACCES : (int)n;
 	if (total == 0)
-		return -EAGAIN;
+		return -ENODATA;
 	/* at its very end the last NUL may be missing: a program may write over it */
 	if (s.matched != sizeof variable - 1 || !invocation_parse(ret, s.value, s.n))
 		return -ENOENT;
 	return 0;
+}
+
+int invocation_read(int proc, pid_t pid, struct invocation *ret)
+{
+	int r = read_environ(proc, pid, ret), e;
+	struct proc_stat stat;
+
+	if (r != -ENODATA)
+		return r;
+	/* It has none, or is on its way: to execute something, or to its end. The first, if it has none after it was seen to be there. */
+	e = proc_stat(proc, pid, &stat);
+	if (e < 0)
+		return e;
+	if (!stat.has_environment)
+		return -EAGAIN;
+	r = read_environ(proc, pid, ret);
+	return r == -ENODATA ? -ENOENT : r;
 }
 
 int invocation_of(int proc, pid_t pid, struct invocation *ret)

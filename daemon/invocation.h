@@ -32,8 +32,8 @@ static inline bool invocation_same(const struct invocation *a, const struct invo
  * for a disk or a file server. invocation_of() does not read one that is in such a wait (nearly: it may come into it
  * between two calls).
  *
- * 0; -ENOENT: it has none; -EACCES: not ours to read; -EAGAIN: not now (it is about to execute something or to end, or its environment
- * is empty); -EBUSY: it waits in the kernel; -ESRCH: it is gone, or dead; -errno of open() and read().
+ * 0; -ENOENT: it has none; -EACCES: not ours to read; -EAGAIN: not now (it is about to execute something, or to end); -EBUSY: it
+ * waits in the kernel; -ESRCH: it is gone, or dead; -errno of open() and read().
  */
 int invocation_read(int proc, pid_t pid, struct invocation *ret);
 int invocation_of(int proc, pid_t pid, struct invocation *ret);
@@ -43,5 +43,6 @@ ssize_t proc_read(int proc, pid_t pid, const char *file, char *buf, size_t n);
 struct proc_stat {
 	char state;
 	pid_t parent;
+	bool has_environment; /* be it an empty one: it is not about to execute something, or to end */
 };
 int proc_stat(int proc, pid_t pid, struct proc_stat *ret); /* -ESRCH, -errno */

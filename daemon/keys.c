@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of all keys, and drafts. A key that is in the table twice is another thing in each of its sections.
+ * The table of all keys, each once, and drafts.
  */
 #include "daemon/keys.h"
 
@@ -211,43 +211,40 @@ static void list_sections(unsigned sections, char *buf, size_t size)
 }
 
 /* Why a key is none of this section's. */
-static int no_key(struct loader *l, const struct place *at, const struct piece *name, unsigned kind, const struct key *elsewhere)
+static int no_key(struct loader *l, unsigned source, const struct piece *name, unsigned kind, const struct key *known)
 {
-	struct nearest x;
+	struct place at = place_of(l, source, name, 0);
 	char sections[100] = "";
+	struct nearest x;
 
-	if (elsewhere) {
-		list_sections(elsewhere->sections, sections, sizeof sections);
-		return complain(l, at, "%s= is a key of %s, not of [%s]", elsewhere->name, sections, section_name(kind));
+	if (known && known->sections & kind)
+		return complain(l, &at, "%s= is not in this version", known->name);
+	if (known) {
+		list_sections(known->sections, sections, sizeof sections);
+		return complain(l, &at, "%s= is a key of %s, not of [%s]", known->name, sections, section_name(kind));
 	}
 	nearest_init(&x, name->text, name->n);
 	for (size_t i = 0; i < HOLT__N(keys); i++)
 		if (keys[i].sections & kind)
 			nearest_try(&x, keys[i].name);
-	return complain(l, at, "unknown key %.*s=%s%s%s", (int)(name->n < 60 ? name->n : 60), name->text, x.best ? ", is " : "",
+	return complain(l, &at, "unknown key %.*s=%s%s%s", (int)(name->n < 60 ? name->n : 60), name->text, x.best ? ", is " : "",
 		x.best ? x.best : "", x.best ? "= meant?" : "");
 }
 
 int key_find(struct loader *l, unsigned source, const struct piece *name, unsigned kind, unsigned *ret)
 {
-	struct place at = place_of(l, source, name, 0);
-	const struct key *elsewhere = NULL;
+	const struct key *known = NULL;
 
-	*ret = KEY_NONE;
-	for (unsigned i = 0; i < HOLT__N(keys); i++) {
-		const struct key *k = &keys[i];
-
-		if (k->length != name->n || memcmp(k->name, name->text, name->n) != 0)
+	for (unsigned i = 0; i < HOLT__N(keys) && !known; i++) {
+		if (keys[i].length != name->n || memcmp(keys[i].name, name->text, name->n) != 0)
 			continue;
-		if (k->sections & kind && k->flags & KEY_LATER)
-			return complain(l, &at, "%s= is not in this version", k->name);
-		if (k->sections & kind) {
-			*ret = i;
-			return 0;
-		}
-		elsewhere = k;
+		known = &keys[i];
+		*ret = i;
 	}
-	return no_key(l, &at, name, kind, elsewhere);
+	if (known && known->sections & kind && !(known->flags & KEY_LATER))
+		return 0;
+	*ret = KEY_NONE;
+	return no_key(l, source, name, kind, known);
 }
 
 /* ---- drafts */

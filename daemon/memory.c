@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See memory.h. The table of equals is open addressing on a 32-bit hash, at most half full.
+ * See memory.h. The table of equals is open addressing on a 32-bit hash, at most three quarters full.
  */
 #include "daemon/memory.h"
 
@@ -148,7 +148,7 @@ static void *same(struct config_memory *m, const char *data, size_t n, bool term
 	size_t at;
 	char *p;
 
-	if (2 * m->n >= m->room && grow_table(m) < 0)
+	if (4 * m->n >= 3 * m->room && grow_table(m) < 0)
 		return NULL;
 	for (at = hash & (m->room - 1); m->table[at].p; at = (at + 1) & (m->room - 1)) {
 		const struct equal *e = &m->table[at];

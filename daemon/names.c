@@ -32,7 +32,8 @@ static int add_number(struct list *to, unsigned n)
 
 static int add_path(struct draft *d, struct list *to)
 {
-	int r = add_text(to, section_at(d->l, d->section)->path);
+	const char *path = section_at(d->l, d->section)->path;
+	int r = add_text(to, *path ? path : "/"); /* the tree has none, and $HOLT_NODE says so, too */
 
 	d->varies |= d->replica > 0;
 	if (r == 0 && d->replica > 0)
@@ -96,7 +97,7 @@ int put_in(struct draft *d, const struct entry *e, size_t offset, const char *s,
 	for (; r == 0 && (percent = memchr(s, '%', (size_t)(end - s))); s = percent + 2) {
 		r = list_add_bytes(&d->text, s, (size_t)(percent - s));
 		if (r == 0)
-			r = specifier(d, percent + 1 < end ? percent[1] : 0, &why);
+			r = specifier(d, (char)(percent + 1 < end ? percent[1] : 0), &why);
 		if (r == 0 && why) {
 			r = complain_at(d->l, e, offset + (n - (size_t)(end - percent)), "%s", why);
 			return r < 0 ? r : -EINVAL;

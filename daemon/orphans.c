@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The orphans. Three questions to the kernel, each at most once a round, at its end:
+ * The orphans. Three questions to the kernel, each at most once a round, at its end, when it is quiet:
  *
  *	reap     who is dead? waitid(WNOWAIT) names one at a time, whose exit is still there afterwards. An orphan is waited for;
  *	         a known child is left to its owner, and hides all behind it until that has happened. So the question is put
@@ -30,7 +30,8 @@ enum { REAP_MAX = 256, LOOKS_MAX = 20 };
 
 #define KNOWN UINT32_MAX
 #define RETRY (20 * HOLT_MS)
-#define PATIENCE (100 * HOLT_MS) /* so long nothing is concluded because it is not known whose somebody is */
+#define BUSY (2 * HOLT_MS)
+#define PATIENCE HOLT_SEC /* so long nothing is concluded because it is not known whose somebody is */
 
 struct orphan {
 	pid_t pid;
@@ -101,6 +102,8 @@ static void ask(struct orphans *o)
 {
 	if (o->n_waiting == 0)
 		return;
+	if (!o->scan)
+		o->asked = holt_now();
 	o->scan = true;
 	watch_later(o->watcher, &o->later);
 }
@@ -381,12 +384,20 @@ static void scan(struct orphans *o)
 	}
 }
 
+/*
+ * While there are events, there will be more who ask: one reading for all of them, when there is nothing else to do,
+ * or after a while.
+ */
 static void round_ends(struct watch_later *l)
 {
 	struct orphans *o = holt__container(l, struct orphans, later);
 
 	if (o->reap)
 		reap(o);
+	if (o->scan && o->watcher->n_events > 0 && holt_now() < o->asked + BUSY) {
+		watch_later(o->watcher, l);
+		return;
+	}
 	if (o->scan)
 		scan(o);
 	if (!o->reap && !o->scan)
@@ -398,6 +409,18 @@ static void retry_due(struct holt__timer *t)
 	ask(holt__container(t, struct orphans, retry));
 }
 
+static void reap_due(struct holt__timer *t)
+{
+	struct orphans *o = holt__container(t, struct orphans, lazy);
+
+	o->reap = true;
+	watch_later(o->watcher, &o->later);
+}
+
+/*
+ * The kernel looks through all our children to answer who is dead. So that 1000 known ones that die one after another
+ * do not cost 1000 such answers, it is asked a little later, unless somebody waits for an orphan.
+ */
 static void child_died(struct watch *watch, uint32_t events)
 {
 	struct orphans *o = holt__container(watch, struct orphans, watch);
@@ -406,8 +429,10 @@ static void child_died(struct watch *watch, uint32_t events)
 	(void)events;
 	while (read(watch->fd, &si, sizeof si) > 0) /* what it says is of one of them only */
 		;
-	o->reap = true;
-	watch_later(o->watcher, &o->later);
+	if (o->n_waiting > 0)
+		reap_due(&o->lazy);
+	else if (!holt__timer_started(&o->lazy))
+		watch_timer(o->watcher, &o->lazy, holt_in(RETRY));
 }
 
 /* ---- from outside */
@@ -447,6 +472,10 @@ void orphans_wait(struct orphans *o, struct orphan_wait *w)
 		o->n_waiting++;
 		w->n = 0;
 		link_wait(bucket(o, &w->id), w);
+	}
+	if (holt__timer_started(&o->lazy)) { /* who is dead already is not to be looked at first */
+		holt__timer_stop(&o->lazy);
+		o->reap = true;
 	}
 	ask(o);
 }
@@ -515,6 +544,7 @@ int orphans_open(struct orphans *o, struct watcher *w)
 	o->watcher = w;
 	o->later.fire = round_ends;
 	o->retry.fire = retry_due;
+	o->lazy.fire = reap_due;
 	o->watch.fire = child_died;
 	o->children = (struct children){ -1, -1 };
 	fd = take_signal();
@@ -543,6 +573,7 @@ void orphans_close(struct orphans *o)
 	if (!o->watcher)
 		return;
 	holt__timer_stop(&o->retry);
+	holt__timer_stop(&o->lazy);
 	watch_not_later(o->watcher, &o->later);
 	watch_close(o->watcher, &o->watch);
 	lookup_close(&o->lookup);

@@ -48,11 +48,13 @@ struct orphans {
 	struct watch watch; /* the signalfd of SIGCHLD */
 	struct watch_later later;
 	struct holt__timer retry; /* the list could not be read to its end, or who somebody is */
+	struct holt__timer lazy;  /* to ask who is dead */
 	struct children children;
 	struct lookup lookup;   /* whose is somebody whom the kernel holds */
 	pid_t behind;           /* a known child that is dead and not waited for: it may hide others in the kernel's answer */
 	bool reap, scan, sweep; /* to do at the round's end: ask who is dead, read the list, ask of each orphan */
 	unsigned readings;
+	holt_time asked; /* since when .scan */
 	uint32_t cookies;
 	struct pids pids; /* of orphans their index in table; of the known KNOWN */
 	struct orphan *table;

@@ -407,7 +407,7 @@ static int set_cgroup_number(struct draft *d, const struct entry *e, const char 
 
 int parse_memory(struct draft *d, const struct key *k, const struct entry *e, char *text)
 {
-	uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE), v;
+	uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE), v = 0;
 	unsigned percent;
 	int r;
 
@@ -456,7 +456,7 @@ static uint64_t all_tasks(void)
 int parse_tasks(struct draft *d, const struct key *k, const struct entry *e, char *text)
 {
 	unsigned percent;
-	uint64_t v;
+	uint64_t v = 0;
 	int r;
 
 	text += *text == '-';

@@ -29,7 +29,8 @@
 
 #include "base/alloc.h"
 
-enum { STAT_SIZE = 512 };
+enum { STAT_SIZE = 512, KERNEL_THREAD = 0x00200000 };
+enum { UNSURE_MAX = 3 };           /* rounds for nothing else: 7 ms in all */
 enum { SIGNAL_PROCESS_GROUP = 4 }; /* of pidfd_send_signal(), Linux 6.9 */
 #define KILL_SPAN (5 * HOLT_SEC)
 
@@ -46,7 +47,8 @@ struct round {
 	struct recover_kill *result;
 	struct held *held;
 	size_t n_held, room;
-	bool again; /* not all could be looked at */
+	bool again;  /* not all could be looked at, for want of descriptors or memory */
+	bool unsure; /* of somebody it could not be said who he is: he executes something just now, or waits in the kernel */
 };
 
 /* ---- whose is it? */
@@ -83,21 +85,6 @@ static int sort(struct round *d)
 	return 0;
 }
 
-/* Its start time, and whether it is dead already, in *ret_dead. */
-static uint64_t look_at(int proc, pid_t pid, bool *ret_dead)
-{
-	char text[STAT_SIZE];
-	const char *p;
-	ssize_t n = proc_read(proc, pid, "stat", text, sizeof text);
-
-	*ret_dead = true;
-	if (n <= 0)
-		return 0;
-	p = strrchr(text, ')');
-	*ret_dead = !p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X';
-	return state_start_time(text, (size_t)n);
-}
-
 /* The first of those with that number which is that process: a number may have been recorded twice. */
 static const struct recorded_process *find_by_pid(const struct round *d, pid_t pid, uint64_t start)
 {
@@ -117,15 +104,49 @@ static const struct recorded_process *find_by_pid(const struct round *d, pid_t p
 	return NULL;
 }
 
-static const struct recorded_process *find_by_id(const struct round *d, pid_t pid)
+static bool is_want(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+/* Dead already, or a thread of the kernel: nobody's. */
+static bool is_nobody(const char *stat)
+{
+	const char *p = strrchr(stat, ')');
+	unsigned flags;
+	char state;
+
+	return !p || sscanf(p, ") %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2 || state == 'Z' || state == 'X' ||
+		(flags & KERNEL_THREAD);
+}
+
+static int find_by_id(struct round *d, pid_t pid, const struct recorded_process **ret)
 {
 	struct recorded_process key = { .pid = pid };
 	const struct recorded_process *const p = &key, *const * found;
+	int r = invocation_of(d->state->proc, pid, &key.id);
 
-	if (invocation_of(d->state->proc, pid, &key.id) < 0)
-		return NULL;
+	if (r < 0) {
+		d->unsure |= r == -EBUSY || r == -EAGAIN;
+		return is_want(r) ? r : 0;
+	}
 	found = bsearch(&p, d->by_id, d->recorded->n_processes, sizeof *d->by_id, compare_ids);
-	return found ? *found : NULL;
+	if (found)
+		*ret = *found;
+	return 0;
+}
+
+/* *ret stays NULL: nobody of ours. -EMFILE and its like: it cannot be said now. */
+static int find(struct round *d, pid_t pid, const struct recorded_process **ret, bool *ret_main)
+{
+	char stat[STAT_SIZE];
+	ssize_t n = proc_read(d->state->proc, pid, "stat", stat, sizeof stat);
+
+	if (n <= 0 || is_nobody(stat))
+		return is_want((int)n) ? (int)n : 0;
+	*ret = find_by_pid(d, pid, state_start_time(stat, (size_t)n));
+	*ret_main = *ret != NULL;
+	return *ret ? 0 : find_by_id(d, pid, ret);
 }
 
 /* ---- killing */
@@ -154,25 +175,19 @@ static bool may_be_ours(int proc, pid_t pid)
 	return fstatat(proc, path, &st, 0) == 0 && (geteuid() == 0 || st.st_uid == geteuid());
 }
 
-/* 1: it was sent SIGKILL, and *ret is it; 0: it is none of ours; -EMFILE, -ENFILE. */
+/* 1: it was sent SIGKILL, and *ret is it; 0: it is none of ours; -EMFILE and its like. */
 static int kill_one(struct round *d, pid_t pid, struct held *ret)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0), proc = d->state->proc, r;
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0), r;
 	const struct recorded_process *p = NULL;
-	bool dead, main;
-	uint64_t start;
+	bool main = false;
 
 	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE ? -errno : 0;
-	start = look_at(proc, pid, &dead);
-	if (!dead)
-		p = find_by_pid(d, pid, start);
-	main = p != NULL;
-	if (!p && !dead)
-		p = find_by_id(d, pid);
-	if (!p || !may_be_ours(proc, pid)) {
+		return is_want(-errno) ? -errno : 0;
+	r = find(d, pid, &p, &main);
+	if (r < 0 || !p || !may_be_ours(d->state->proc, pid)) {
 		close(fd);
-		return 0;
+		return r;
 	}
 	if (main && getpgid(pid) == pid)
 		kill_group(fd, pid);
@@ -239,7 +254,7 @@ static int look_at_each(struct round *d, DIR *all)
 	const struct dirent *e;
 	int r = make_room(d);
 
-	d->again = false;
+	d->again = d->unsure = false;
 	while (r >= 0 && (e = readdir(all))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 
@@ -303,22 +318,33 @@ static int wait_for_held(struct round *d, holt_time end)
 	return r < 0 ? r : 0;
 }
 
+/* Whether there has to be another one. */
+static bool one_round(struct round *d, holt_time end, int *ret_error)
+{
+	size_t found;
+	int r, e;
+
+	d->result->left = 0;
+	memset(d->result->alive, 0, d->recorded->n_processes * sizeof *d->result->alive);
+	r = look_at_all(d);
+	found = d->n_held;
+	e = wait_for_held(d, end);
+	*ret_error = r < 0 ? r : e;
+	return *ret_error == 0 && (found > 0 || d->again);
+}
+
 static int rounds(struct round *d)
 {
 	holt_time end = holt_in(KILL_SPAN);
-	size_t found;
-	int r;
+	unsigned unsure = 0;
+	int r = 0;
 
-	do {
-		int e;
-
-		d->result->left = 0;
-		memset(d->result->alive, 0, d->recorded->n_processes * sizeof *d->result->alive);
-		r = look_at_all(d);
-		found = d->n_held;
-		e = wait_for_held(d, end);
-		r = r < 0 ? r : e;
-	} while (r == 0 && (found > 0 || d->again));
+	while (one_round(d, end, &r) || (r == 0 && d->unsure && unsure < UNSURE_MAX)) {
+		if (d->unsure && unsure < UNSURE_MAX)
+			r = holt_sleep(HOLT_MS << unsure++); /* there is nothing that would tell when it can be said */
+		if (r < 0)
+			break;
+	}
 	holt__free(d->held);
 	if (d->result->left)
 		holt_log(LOG_ERR, "%u processes that a killed holtd has left cannot be killed; they are left to the kernel",

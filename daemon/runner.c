@@ -109,17 +109,24 @@ static void do_action(struct runner *r, struct unit *u, enum action a)
 	}
 }
 
+enum { STARTS_A_ROUND = 16 }; /* each takes a millisecond, about; signals, the watchdog and holtctl want their turn */
+
 void runner_drain(struct runner *r)
 {
+	unsigned starts = 0;
 	enum action action;
 	struct unit *u;
 
 	if (r->busy) /* whoever is at it takes these, too */
 		return;
 	r->busy = true;
-	while (policy_take(&r->policy, &u, &action))
+	while (starts < STARTS_A_ROUND && policy_take(&r->policy, &u, &action)) {
+		starts += action == ACTION_START;
 		do_action(r, u, action);
+	}
 	r->busy = false;
+	if (starts == STARTS_A_ROUND)
+		runner_kick(r);
 }
 
 /* ---- the loop */

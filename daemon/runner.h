@@ -71,7 +71,8 @@ struct runner {
 	struct config *config;
 	struct policy policy;
 	struct watcher watcher;
-	holt_task *task; /* that is in runner_run() */
+	holt_task *task;          /* that is in runner_run() */
+	int (*reload)(void *arg); /* reads the tree file again; -EINVAL: it has errors, and they were logged */
 	struct watch kick; /* an eventfd */
 	int kick_fd;
 	struct watch_later announce; /* STATUS=, once a round */

@@ -107,8 +107,8 @@ static int read_file(struct loader *l, int fd, const struct place *at, char **re
 static int load(struct loader *l, const char *path)
 {
 	struct place at = { .file = memory_string(l->memory, path, strlen(path)) };
-	char *text;
-	size_t n;
+	char *text = NULL;
+	size_t n = 0;
 	int r;
 
 	if (!at.file)
@@ -255,13 +255,12 @@ int sources_load(struct loader *l, const char *file)
 
 	if (r == 0)
 		r = look_everywhere(l, &snippets, file);
-	s = snippets.v;
-	if (s)
-		qsort(s, snippets.n, sizeof *s, by_name);
-	for (size_t i = 0; i < snippets.n; i++) {
-		if (r == 0 && !is_masked(s[i].path))
-			r = load(l, s[i].path);
-		holt__free(s[i].path);
+	if (snippets.n > 1)
+		qsort(snippets.v, snippets.n, sizeof *s, by_name);
+	for (s = snippets.v; s && s < (struct snippet *)snippets.v + snippets.n; s++) {
+		if (r == 0 && !is_masked(s->path))
+			r = load(l, s->path);
+		holt__free(s->path);
 	}
 	list_free(&snippets);
 	return r;

@@ -350,7 +350,7 @@ int words_next(struct words *w, struct word *ret, struct list *buf)
 			plain = false;
 			at += r > 0 ? (size_t)r : 0;
 		} else if (quote ? s[at] == quote : s[at] == '"' || s[at] == '\'') {
-			quote = quote ? 0 : s[at];
+			quote = (char)(quote ? 0 : s[at]);
 			start = at;
 			plain = false;
 		} else {

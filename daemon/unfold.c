@@ -98,17 +98,19 @@ static int check_members(struct loader *l)
 static void tell_step(const struct loader *l, struct holt__text *t, const struct graph_step *step, const struct graph_step *next)
 {
 	const char *a = section_at(l, step->node)->path, *b = section_at(l, next->node)->path;
-	const struct reference *ref = step->why == GRAPH_EDGE ? reference_at(l, step->edge) : NULL;
+	const struct reference *ref = reference_at(l, step->edge);
 
 	holt__text_add(t, *a ? a : "the tree");
-	holt__text_add(t,
-		step->why == GRAPH_MEMBER           ? " is ready when "
-			: step->why == GRAPH_INSIDE ? " starts with "
-			: ref->requires             ? " requires "
-						    : " is after ");
-	holt__text_add(t, *b ? b : "the tree");
-	holt__text_add(t, step->why == GRAPH_MEMBER ? " is" : ref && ref->by_default ? " by default" : "");
-	if (!ref || !ref->place.file)
+	if (step->why != GRAPH_EDGE) {
+		holt__text_add(t, step->why == GRAPH_MEMBER ? " is ready when " : " starts with ");
+		holt__text_add(t, *b ? b : "the tree");
+		holt__text_add(t, step->why == GRAPH_MEMBER ? " is" : "");
+		return;
+	}
+	holt__text_add(t, ref->requires ? " requires " : " is after ");
+	holt__text_add(t, b);
+	holt__text_add(t, ref->by_default ? " by default" : "");
+	if (!ref->place.file)
 		return;
 	holt__text_add(t, " (");
 	holt__text_add(t, ref->place.file);
@@ -206,13 +208,13 @@ static int list_members(struct loader *l)
 			n->parent->members.v = &all->v[n->parent->index + 1];
 	}
 	for (size_t i = 1; i < all->n; i++) {
-		struct nodes *m = &all->v[i]->parent->members;
+		struct node *n = all->v[i], *parent = n->parent;
 
-		if (!m->v)
-			m->v = memory_get(l->memory, m->n * sizeof *m->v);
-		if (!m->v)
+		if (parent && !parent->members.v)
+			parent->members.v = memory_get(l->memory, parent->members.n * sizeof *parent->members.v);
+		if (!parent || !parent->members.v)
 			return -ENOMEM;
-		m->v[all->v[i]->order] = all->v[i];
+		parent->members.v[n->order] = n;
 	}
 	return 0;
 }

@@ -248,7 +248,7 @@ int value_part(const char *s, const char *end, char *buf, size_t size)
 int value_spans(const char *s, holt_time *ret_min, holt_time *ret_max)
 {
 	const char *dots = strstr(s, ".."), *rest = dots ? dots + 2 + strspn(dots + 2, " \t") : s;
-	holt_time min, max;
+	holt_time min = 0, max = 0;
 	char buf[64];
 	int r = 0;
 

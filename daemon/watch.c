@@ -249,7 +249,8 @@ int watcher_wait(struct watcher *w)
 	now = holt_now();
 	if (w->time)
 		w->time(w, now);
-	w->more = dispatch(w) == BATCH;
+	w->n_events = dispatch(w);
+	w->more = w->n_events == BATCH;
 	holt__wheel_run(&w->wheel, now);
 	run_later(w);
 	return 0;

@@ -47,6 +47,7 @@ struct watcher {
 	struct watch_slot *slots; /* [0] is nobody's */
 	uint32_t n_slots, free_slot;
 	size_t n_watches;
+	int n_events; /* of the last round, or this one's so far */
 	struct watch_later *later, **later_end, mark;
 	struct holt__wheel wheel;
 	/* May be NULL. Told the time in each round, before anything is fired: policy_time(), for example. */

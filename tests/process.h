@@ -136,7 +136,7 @@ static inline holt_process *ready_child(const char *script, bool same_group)
 	holt_process *p;
 
 	snprintf(text, sizeof text, "%s; echo ready; while :; do sleep 0.1 & wait $!; done", script);
-	p = started(OPTIONS(.argv = SH(text), PIPE(1), .same_group = same_group));
+	p = started(OPTIONS(.argv = SH(text), PIPE(1), .stdio[2].how = HOLT_STDIO_NULL, .same_group = same_group));
 	ck_assert_int_eq(holt_read_full(holt_process_fd(p, 1), word, sizeof word), sizeof word);
 	return p;
 }

@@ -319,7 +319,9 @@ TEST(a_command_is_split_and_knows_its_line)
 
 TEST(specifiers_stand_for_the_node_and_the_tree)
 {
-	load_text("[process g/p]\nExecStart=x %i %n %N %h %t %%i \"%n\"\nReplicas=2\nUser=u%i\nWorkingDirectory=%h/%N\n");
+	load_text(
+		"[process g/p]\nExecStart=x %i %n %N %h %t %%i \"%n\"\nReplicas=2\nUser=u%i\nWorkingDirectory=%h/%N\n[tree]\nDescription=%N: %n\n");
+	ck_assert_str_eq(config->tree->description, "shop: /");
 	ck_assert_str_eq(words_of_command(node_at("g/p@2")->start.v), "<x><2><g/p@2><shop></home></run><%i><g/p@2>");
 	ck_assert_str_eq(node_at("g/p@1")->process->user, "u1");
 	ck_assert_str_eq(node_at("g/p@1")->process->working_directory, "/home/shop");

@@ -428,6 +428,12 @@ static int look_for_it(void *arg)
 	c.tree = there;
 	runs(find_it, NULL, CTL_OK, "/holt/two/control\n", "");
 
+	ck_assert_int_eq(chdir(directory), 0);
+	c.tree = "./holt/one";
+	runs(find_it, NULL, CTL_OK, "/holt/one/control\n", "");
+	c.tree = "holt/nowhere";
+	runs(find_it, NULL, CTL_FAILED, "", "holtctl: holt/nowhere: No such file or directory\n");
+
 	c.tree = NULL;
 	setenv("RUNTIME_DIRECTORY", here, 1); /* the unit's own */
 	runs(find_it, NULL, CTL_OK, "/holt/one/control\n", "");

@@ -329,7 +329,13 @@ TEST(an_environment_file_that_is_not_there_is_an_error_but_with_a_dash)
 	exec_release(&e);
 	file = (struct env_file){ .path = "/tmp", .optional = true };
 	fails(-EISDIR, "EnvironmentFile=/tmp: Is a directory");
+	folder_make();
+	file_says(in_folder("large"), "");
+	ck_assert_int_eq(truncate(in_folder("large"), (1 << 20) + 1), 0);
+	file = (struct env_file){ .path = in_folder("large"), .optional = true };
+	fails(-EFBIG, "File too large");
 	exec_base_close(&base);
+	folder_remove();
 }
 
 TEST(an_environment_file_that_others_can_write_is_refused_to_root)
@@ -383,11 +389,11 @@ TEST(variables_are_put_in_as_systemd_does)
 		{ "x a$A $A/b", "x|a$A|$A/b|" }, /* only whole words, and in braces */
 		{ "x $$A $${A} $$ a$$b $$$$", "x|$A|${A}|$|a$b|$$|" },
 		{ "x $ ${ ${} ${A ${A-b} $1 ${1}", "x|$|${|${}|${A|${A-b}|$1|${1}|" },
-		{ "x $Q", "x|a b|c\"d|e\\f|gh|" },
+		{ "x $Q", "x|a b|c\"d|e\\f|gh|i\\j|" },
 		{ "x $ESC ${ESC}", "x|${A}|${A}|" }, /* a value is not looked at again */
 		{ "x $HOLT_NODE", "x|shop/api|" },
 	};
-	char *env[] = { "A=one  two ", "B=", "Q='a b' c\\\"d \"e\\\\f\"  g''h", "ESC=${A}" };
+	char *env[] = { "A=one  two ", "B=", "Q='a b' c\\\"d \"e\\\\f\"  g''h 'i\\j'", "ESC=${A}" };
 
 	open_base(NULL);
 	set_env(env, HOLT__N(env));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one clone and the one execve of the tree: from a plan, in which all is looked up and allocated, to a process
- * that executes its program, or to the errno of the step that failed. The essay is in spawn.c.
+ * that executes its program, or to the errno of the step that failed. The essays are in spawn.c and child.c.
  */
 #pragma once
 #include <sys/types.h>
@@ -48,6 +48,8 @@ struct holt__spawn {
 
 /* 0, and pid and pidfd are the caller's; or -errno, and failed says of what, and there is no child. */
 int holt__spawn(struct holt__spawn *s);
+
+int holt__child(void *spawn); /* what the child runs: does not return, unless a test lets exit_group fail */
 
 /* The kernel's struct, up to Linux 5.7. */
 struct holt__clone_args {

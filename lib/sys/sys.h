@@ -73,7 +73,7 @@ struct holt__sys {
 	int (*forget)(void *p, size_t size); /* gives the pages back, they read as zero */
 	void (*exit)(int status);            /* _exit */
 
-	/* processes; the first three are spawn.c's, and what they call back runs in the child */
+	/* processes; the first three are for spawn.c, and what they call back runs in the child */
 	pid_t (*clone3)(struct holt__clone_args *a, int (*fn)(void *arg), void *arg); /* -ENOSYS where we have no code for it */
 	pid_t (*clone)(int (*fn)(void *arg), void *stack_top, int flags, void *arg, int *ret_pidfd);
 	int (*in_child)(long number, long a, long b, long c, long d); /* a system call of the child, before its exec */

@@ -37,10 +37,13 @@ static int bare_spawn_one(int epfd, struct slot *s, size_t i)
 	char *argv[] = { "sleep", "infinity", NULL };
 	struct epoll_event e = { .events = EPOLLIN, .data.u64 = i };
 	posix_spawnattr_t a;
+	sigset_t none;
 	int r;
 
+	sigemptyset(&none);
 	posix_spawnattr_init(&a);
-	posix_spawnattr_setflags(&a, POSIX_SPAWN_SETPGROUP);
+	posix_spawnattr_setsigmask(&a, &none);
+	posix_spawnattr_setflags(&a, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
 	r = posix_spawn(&s->pid, "/bin/sleep", NULL, &a, argv, environ);
 	posix_spawnattr_destroy(&a);
 	if (r != 0)
@@ -120,7 +123,7 @@ static void write_tree(size_t n)
 	snprintf(path, sizeof path, "%s/bench.tree", dir);
 	f = fopen(path, "we");
 	bench_must(f != NULL, path);
-	fputs("[tree]\nLogTarget=console\nIntensity=100000/1s\n", f);
+	fputs("[tree]\nLogTarget=console\nIntensity=10000/1s\n", f);
 	for (size_t i = 0; i < n; i++)
 		fprintf(f, "[process p%zu]\nExecStart=/bin/sleep infinity\nRestartSec=0\nAfter=\n", i);
 	bench_must(fclose(f) == 0, path);

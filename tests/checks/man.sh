@@ -4,7 +4,7 @@
 # The manual is clean: mandoc has nothing to warn of, and each page says in .TH or .Dt what its file name says.
 set -euo pipefail
 
-pages=(lib/man/*.[37])
+pages=(lib/man/*.[37] daemon/man/*.[1578])
 [ -f "${pages[0]}" ] || { echo "no man pages in lib/man"; exit 1; }
 
 failed=0

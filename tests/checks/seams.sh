@@ -16,7 +16,7 @@ sockets='socket socketpair bind listen accept accept4 connect shutdown send send
 events='epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll select pselect timerfd_create
 	timerfd_settime timerfd_gettime eventfd eventfd_read eventfd_write signalfd inotify_init1 pidfd_open pidfd_send_signal'
 clocks='clock_gettime clock_nanosleep gettimeofday time nanosleep sleep usleep random rand getrandom getentropy'
-processes='fork vfork posix_spawn posix_spawnp execve execv execvp execvpe execl waitpid waitid wait4 kill system popen syscall
+processes='fork vfork clone posix_spawn posix_spawnp execve execv execvp execvpe execl waitpid waitid wait4 kill getpgid prctl system popen syscall
 	mmap mmap64 munmap mprotect madvise'
 
 # OBJECT FUNCTION: what may go round them, each with its reason
@@ -51,3 +51,10 @@ bad=$(${NM:-nm} -A -P -u $objects | awk -v list="$memory $files $sockets $events
 			print $1 ": calls " name "() itself"
 	}')
 [ -z "$bad" ] || { echo "$bad"; exit 1; }
+
+# Processes are made in one place of the whole tree.
+objects=$(find "$BUILD/obj/lib" "$BUILD/obj/daemon" -name '*.o' -not -path '*/obj/lib/examples/*' -not -path '*/obj/lib/sys/spawn.o' 2>/dev/null | sort || true)
+# shellcheck disable=SC2086 # a list
+bad=$(${NM:-nm} -A -P -u $objects | sed 's/@[^ ]*//' |
+	awk '$2 ~ /^(v?fork|_Fork|clone|posix_spawnp?|f?exec[vl]p?e?|system|popen)$/ { sub(/:$/, "", $1); print $1 ": calls " $2 "()" }')
+[ -z "$bad" ] || { echo "$bad"; echo "only lib/sys/spawn.c makes processes"; exit 1; }

@@ -6,20 +6,22 @@
 # started, the package upgraded below it, removed, purged. bookworm has systemd 252, trixie 257. Each case installs by
 # itself and leaves the machine as it was, which is compared: what a purge forgets fails here. Needs root.
 #
+# REUSE=1 takes the packages that are there already; else they are built, which is most of the time this takes.
+#
 # It will not show that a package is right for a distribution built on RPM: there is none here, only its rpm.
 import functools
 import glob
 import os
 import subprocess
 
-from lib import cases, machine
+from lib import cases
 from lib.cases import case, check, equal, need, need_root, shared
 from lib.machine import Machine
 from lib.process import until
 
 SUITES = ('bookworm', 'trixie')
 TREE = '''[tree]
-Finally=/bin/sh -c 'echo $HOLT_RESULT >>/root/finally'
+Finally=/bin/sh -c 'echo $HOLT_RESULT >>/var/finally'
 [process first]
 Type=oneshot
 ExecStart=/bin/true
@@ -29,7 +31,7 @@ ExecStart=/bin/sleep infinity
 # what others write while a package comes and goes: the package manager's own books, caches, logs
 OTHERS = ('/proc', '/sys', '/dev', '/tmp', '/results', '/run/systemd', '/run/udev', '/run/dbus', '/run/log', '/run/mount', '/var/log',
           '/var/cache/ldconfig', '/var/lib/dpkg/status-old', '/var/lib/dpkg/lock', '/var/lib/dpkg/triggers', '/var/lib/rpm',
-          '/var/lib/systemd/catalog', '/var/lib/systemd/timers', '/var/tmp', '/root/finally', '/etc/holt/mine.tree')
+          '/var/lib/systemd/catalog', '/var/lib/systemd/timers', '/var/tmp', '/var/finally', '/etc/holt/mine.tree')
 
 
 # ---- building, once
@@ -39,13 +41,18 @@ class Built:
     def __init__(self, kind, pattern):
         if cases.SAN:
             raise cases.Skip('packages are built without SAN')
+        if not os.environ.get('REUSE'):
+            self._build(kind)
+        self.files = {os.path.basename(f).split('_' if kind == 'deb' else '-0.')[0]: f
+                      for f in glob.glob(os.path.join(cases.BUILD, kind, pattern))}
+
+    @staticmethod
+    def _build(kind):
         p = subprocess.run([os.path.join(cases.TOP, 'packaging/build-' + kind)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, text=True, env=dict(os.environ, BUILD=cases.BUILD))
         if p.returncode == 77:
             raise cases.Skip(p.stdout.strip().splitlines()[-1])
         check(p.returncode == 0, 'build-%s: status %d: %s', kind, p.returncode, p.stdout[-3000:])
-        self.files = {os.path.basename(f).split('_' if kind == 'deb' else '-0.')[0]: f
-                      for f in glob.glob(os.path.join(cases.BUILD, kind, pattern))}
 
     def __getitem__(self, name):
         return self.files[name]
@@ -68,7 +75,7 @@ def booted(suites):
                 m = get()
                 t.tell(lambda: m.run('journalctl', '-q', '--no-pager', '-n', '40')[1])
                 fn(t, m)
-            case(run, name='%s on %s' % (fn.__name__, suite), limit=300)
+            case(run, name='%s on %s' % (fn.__name__, suite), limit=900)
         return fn
     return add
 
@@ -103,7 +110,7 @@ class Before:
 
 
 def purge(m):
-    m.run('sh', '-c', 'dpkg --purge holt libholt0; rm -rf /etc/holt /root/finally; systemctl reset-failed')
+    m.run('sh', '-c', 'dpkg --purge holt libholt0; rm -rf /etc/holt /var/finally; systemctl reset-failed')
 
 
 def install(t, m, debs):
@@ -124,12 +131,12 @@ def start(m, tree=TREE):
 
 
 def finally_ran(m):
-    return m.ok('cat', '/root/finally', fails=True).split()
+    return m.ok('cat', '/var/finally', fails=True).split()
 
 
 # ---- Debian
 
-@case(limit=300)
+@case(limit=900)
 def lintian_has_nothing_to_say(t):
     debs = get_debs()
     need('lintian')
@@ -144,7 +151,7 @@ def field(deb, name):
     return subprocess.run(['dpkg-deb', '-f', deb, name], stdout=subprocess.PIPE, check=True, text=True).stdout
 
 
-@case(limit=300)
+@case(limit=900)
 def jansson_is_needed_by_the_daemon_and_recommended_by_the_library(t):
     debs = get_debs()
     check('libjansson4' in field(debs['holt'], 'Depends'), 'the daemon')
@@ -153,7 +160,7 @@ def jansson_is_needed_by_the_daemon_and_recommended_by_the_library(t):
     check('libholt0' not in field(debs['holt'], 'Depends'), 'the daemon needs the library')
 
 
-@case(limit=300)
+@case(limit=900)
 def a_program_is_built_and_runs_by_the_librarys_two_packages(t):
     debs = get_debs()
     need('pkg-config')
@@ -289,7 +296,7 @@ def base_of(t, m):
     if not os.access(elfdeps, os.X_OK):
         raise cases.Skip('no %s here' % elfdeps)
     libs = [f for n in ('libc.so.6', 'libsystemd.so.0', 'libjansson.so.4') for f in glob.glob(m.path('/usr/lib/*-linux-gnu/') + n)]
-    provides = subprocess.run([elfdeps, '--provides'], input='\n'.join(libs), stdout=subprocess.PIPE, check=True, text=True).stdout
+    provides = subprocess.run([elfdeps, '--provides'], input=''.join(f + '\n' for f in libs), stdout=subprocess.PIPE, check=True, text=True).stdout
     folder = t.folder()
     with open(folder + '/base.spec', 'w') as f:
         f.write(BASE % '\n'.join('Provides: ' + p for p in provides.split('\n') if p))
@@ -298,7 +305,7 @@ def base_of(t, m):
     return glob.glob(folder + '/RPMS/*/*.rpm')[0]
 
 
-@case(limit=300)
+@case(limit=900)
 def each_rpm_holds_its_part(t):
     rpms = get_rpms()
     for name, paths in {'holt': ('/usr/sbin/holtd', '/usr/bin/holtctl', '/usr/lib/systemd/system/holt@.service', '/etc/holt'),

@@ -153,11 +153,12 @@ enum holt_restart { HOLT_RESTART_ON_FAILURE, HOLT_RESTART_ALWAYS, HOLT_RESTART_N
 
 /**
  * holt_auto() - a local that is closed when its block is left, on every way out
- * @kind: group, task, queue, supervisor, fd or free; each is declared by the header of its area
+ * @kind: group, task, queue, process, supervisor, fd or free; each is declared by the header of its area
  *
  *	holt_auto(group) g = NULL;      closes: cancels, joins, runs finally handlers
  *	holt_auto(task) t = NULL;       drops the reference
  *	holt_auto(queue) q = NULL;      closes, dropping what is left
+ *	holt_auto(process) p = NULL;    closes, ending it
  *	holt_auto(supervisor) s = NULL; closes: stops the children in reverse
  *	holt_auto(fd) fd = -1;          an int; holt_close() unless it is negative
  *	holt_auto(free) p = NULL;       a void pointer; free()

@@ -222,7 +222,8 @@ HOLT_EXPORT int holt_process_kill(holt_process *p, int sig);
  * -ETIMEDOUT: it still lives 5 s after SIGKILL (the kernel holds it: a disk or network file system that does not
  *	answer). It may be waited for further on.
  * -ECANCELED: the same, when a cleanup budget broke the shield.
- * -ECHILD, -ENOMEM, -ENOSPC: as for holt_process_wait(); -EINVAL: not a signal; -EPERM: outside tasks.
+ * -ECHILD, -ENOMEM, -ENOSPC: as for holt_process_wait(); -EINVAL: not a signal.
+ * -EPERM: outside tasks; or it may not be killed, having other privileges by now.
  *
  * From systemd's KillSignal= and TimeoutStopSec=; asyncio has terminate() and kill() apart.
  */
@@ -248,7 +249,8 @@ HOLT_EXPORT pid_t holt_process_pid(const holt_process *p);
  * The pidfd is readable once the process has ended, and from then on holt_process_wait() does not wait: so
  * a program with thousands of them can watch them in an epoll of its own, with no task for each. It must take it out of
  * there before holt_process_close(): another process may hold a copy until it executes something, and then
- * epoll goes on telling of a descriptor that was closed.
+ * epoll goes on telling of a descriptor that was closed. It is not for holt_wait_fd() while a task of the same
+ * loop is in holt_process_wait(): both would watch it under one number.
  *
  * Does not suspend. Allowed outside tasks. Returns the descriptor; -EBADF: there is none, or it was taken;
  * -EINVAL: no such @which.
