@@ -124,7 +124,9 @@ int running_start(struct runner *r, struct running *p, const struct start *s, co
 		return e;
 	}
 	x.options.failed = failed;
-	e = holt_process_start(&p->process, &x.options);
+	e = orphans_reserve(&r->orphans);
+	if (e == 0)
+		e = holt_process_start(&p->process, &x.options);
 	if (e == 0) {
 		e = watch_it(r, p);
 		if (e == 0)
@@ -184,7 +186,8 @@ static int cgroup_fd(struct child *c, const char **failed, struct holt__text *wh
 	int e = 0;
 
 	if (!cgroup_active(&c->cgroup))
-		e = cgroup_open(&c->cgroup, &c->runner->cgroups, c->unit->conf->path, conf(c)->cgroup_limits, conf(c)->n_cgroup_limits, why);
+		e = cgroup_open(&c->cgroup, &c->runner->cgroups, c->unit->conf->path, conf(c)->cgroup_limits,
+			conf(c)->n_cgroup_limits, why);
 	if (e < 0) {
 		*failed = "cgroup";
 		return e;
@@ -207,7 +210,7 @@ static int open_log(struct child *c)
 }
 
 static int start(struct child *c, struct running *p, const struct command *command, enum role role, const char **failed,
-		 struct holt__text *why)
+	struct holt__text *why)
 {
 	struct holt_named_fd fds[FDSTORE_MAX];
 	struct start s = { .node = c->unit->conf, .command = command };
@@ -259,7 +262,8 @@ static int begin(struct child *c, struct running *p, const struct command *comma
 static void record_gone(struct child *c)
 {
 	if (c->recorded)
-		(void)state_gone(c->runner->state, c->recorded); /* one too many is harmless: it is compared before it is killed */
+		(void)state_gone(
+			c->runner->state, c->recorded); /* one too many is harmless: it is compared before it is killed */
 	c->recorded = 0;
 }
 
@@ -337,7 +341,8 @@ static void take_main(struct child *c, pid_t pid)
 	invocation_text(&c->invocation, id);
 	e = notify_main_pidfd(pid, c->main.process ? holt_process_pid(c->main.process) : 0, id, &c->cgroup, &fd);
 	if (e < 0) {
-		tell(c->unit, LOG_WARNING, NULL, "MAINPID=%d is not taken: %s", (int)pid, e == -EPERM ? "not a process of this node" : strerror(-e));
+		tell(c->unit, LOG_WARNING, NULL, "MAINPID=%d is not taken: %s", (int)pid,
+			e == -EPERM ? "not a process of this node" : strerror(-e));
 		return;
 	}
 	if (n->main_pidfd >= 0)
@@ -494,12 +499,13 @@ static void orphans_gone(struct orphan_wait *w)
 static enum life_event clear(struct child *c)
 {
 	bool polite = conf(c)->kill_mode == KILL_CONTROL_GROUP && c->life.state == LIFE_CLEAR && !c->clearing &&
-		      stop_by(c) > now(c) && c->unit->phase == PHASE_STOPPING;
+		stop_by(c) > now(c) && c->unit->phase == PHASE_STOPPING;
 
 	if (leaves_rest(c) || c->life.state == LIFE_DOWN)
 		return LIFE_CLEARED;
 	c->clearing = !polite;
 	c->left.id = c->invocation;
+	c->left.group = c->recorded; /* for those that have overwritten their environment */
 	c->left.signal = polite ? conf(c)->kill_signal : conf(c)->send_sigkill ? SIGKILL : 0;
 	if (cgroup_active(&c->cgroup) && c->left.signal)
 		(void)cgroup_kill(&c->cgroup, c->left.signal);
@@ -596,7 +602,7 @@ void child_stop(struct child *c)
 {
 	child_event(c, LIFE_WANT_DOWN);
 	if (c->life.state == LIFE_STOP || c->life.state == LIFE_TERM || c->life.state == LIFE_ABORT ||
-	    (c->life.state == LIFE_CLEAR && !c->clearing))
+		(c->life.state == LIFE_CLEAR && !c->clearing))
 		set_timer(c);
 }
 
@@ -706,10 +712,11 @@ static void on_command(struct watch *w, uint32_t events)
 	c->life.command = false;
 	bad = is_failure(p, command, &x);
 	if (bad && c->life.state == LIFE_PRE)
-		c->ending = (struct ending){ .kind = ENDING_START_COMMAND, .failed = true, .value = x.signaled ? -x.code : x.code };
+		c->ending =
+			(struct ending){ .kind = ENDING_START_COMMAND, .failed = true, .value = x.signaled ? -x.code : x.code };
 	else if (bad && command && (c->life.state == LIFE_STOP || c->life.state == LIFE_POST))
 		tell(c->unit, LOG_WARNING, NULL, "%s:%u: \"%s\" %s %d", command->file, command->line, command->text,
-		     x.signaled ? "was killed by signal" : "ended with", x.code);
+			x.signaled ? "was killed by signal" : "ended with", x.code);
 	child_event(c, bad ? LIFE_COMMAND_BAD : LIFE_COMMAND_OK);
 	runner_drain(c->runner);
 }
@@ -746,8 +753,9 @@ static void on_timer(struct holt__timer *t)
 	}
 	if (c->life.state == LIFE_CLEAR || c->life.state == LIFE_LAST) {
 		orphans_unwait(&c->runner->orphans, &c->left);
-		tell(c->unit, LOG_ERR, MSG_LEFT, "%s", conf(c)->send_sigkill ? "something of it cannot be killed; it is left to the kernel" :
-									       "something of it is left (SendSIGKILL=no)");
+		tell(c->unit, LOG_ERR, MSG_LEFT, "%s",
+			conf(c)->send_sigkill ? "something of it cannot be killed; it is left to the kernel"
+					      : "something of it is left (SendSIGKILL=no)");
 	}
 	child_event(c, LIFE_TIMEOUT);
 	runner_drain(c->runner);

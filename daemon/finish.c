@@ -23,7 +23,7 @@ struct finishing {
 	struct invocation id; /* of this time that the group is up */
 	uint64_t activation;  /* the same, in the records */
 	struct lines_node *log;
-	size_t left;          /* the next to be run is left - 1 */
+	size_t left; /* the next to be run is left - 1 */
 	struct running running;
 	struct holt__timer timer;
 	struct orphan_wait orphans; /* what the last one left */
@@ -75,16 +75,18 @@ static void exited(struct watch *w, uint32_t events)
 	struct holt_exit x;
 
 	(void)events;
-	(void)kill(-holt_process_pid(f->running.process), SIGKILL);
+	f->orphans.group = holt_process_pid(f->running.process);
+	(void)kill(-f->orphans.group, SIGKILL);
 	if (!running_exit(f->runner, &f->running, &x))
 		return;
 	f->running.out = lines_finish(f->running.out);
 	holt__timer_stop(&f->timer);
 	if (f->late)
-		tell(f->unit, LOG_ERR, MSG_FINALLY, "%s:%u: Finally=%s took longer than FinallyTimeoutSec=, and was killed", c->file, c->line, c->text);
+		tell(f->unit, LOG_ERR, MSG_FINALLY, "%s:%u: Finally=%s took longer than FinallyTimeoutSec=, and was killed",
+			c->file, c->line, c->text);
 	else if ((x.signaled || x.code) && !c->ignore)
 		tell(f->unit, LOG_ERR, MSG_FINALLY, "%s:%u: Finally=%s %s %d", c->file, c->line, c->text,
-		     x.signaled ? "was killed by signal" : "ended with", x.code);
+			x.signaled ? "was killed by signal" : "ended with", x.code);
 	f->orphans.id = f->id;
 	f->orphans.signal = SIGKILL;
 	orphans_wait(&f->runner->orphans, &f->orphans);
@@ -173,7 +175,7 @@ static void step(struct finishing *f)
 		if (e == 0) {
 			f->late = false;
 			watch_timer(&f->runner->watcher, &f->timer,
-				    holt__time_add(f->runner->policy.now, f->unit->conf->finally_timeout));
+				holt__time_add(f->runner->policy.now, f->unit->conf->finally_timeout));
 			return;
 		}
 		if (e == -ECANCELED)
@@ -204,7 +206,7 @@ static int record(struct finishing *f, size_t index)
 	e = exec_prepare(&x, &f->runner->exec, f->unit->conf, &f->unit->conf->finally.v[index], &extra);
 	if (e == 0)
 		e = state_armed(f->runner->state, f->unit->conf->path, f->activation, (unsigned)index, x.options.argv, env,
-				f->unit->conf->finally_timeout);
+			f->unit->conf->finally_timeout);
 	exec_release(&x);
 	return e;
 }
@@ -220,8 +222,13 @@ void finish_arm(struct runner *r, struct unit *u)
 		holt__free(f);
 		return;
 	}
-	*f = (struct finishing){ .next = r->finishing, .runner = r, .unit = u, .id = invocation_new(), .log = f->log,
-				 .activation = state_activation(r->state), .left = u->conf->finally.n };
+	*f = (struct finishing){ .next = r->finishing,
+		.runner = r,
+		.unit = u,
+		.id = invocation_new(),
+		.log = f->log,
+		.activation = state_activation(r->state),
+		.left = u->conf->finally.n };
 	f->running.watch.fire = exited;
 	f->timer.fire = timeout;
 	f->orphans.gone = all_gone;
@@ -229,7 +236,8 @@ void finish_arm(struct runner *r, struct unit *u)
 	for (size_t i = 0; i < f->left; i++) {
 		e = record(f, i);
 		if (e < 0)
-			tell(u, LOG_ERR, NULL, "a finally command is not in the records: %s; it will not run if holtd is killed", strerror(-e));
+			tell(u, LOG_ERR, NULL, "a finally command is not in the records: %s; it will not run if holtd is killed",
+				strerror(-e));
 	}
 }
 

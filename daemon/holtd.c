@@ -34,8 +34,8 @@
 
 enum { EXIT_CANNOT_START = 1, EXIT_USAGE = 2 };
 #define FAR_AWAY (100ULL * 365 * 24 * HOLT_HOUR) /* a shield's deadline, for one that only the end breaks */
-#define SLACK (5 * HOLT_SEC)			 /* a stop may take so much longer than its budget before all goes at once */
-#define HURRY (4 * HOLT_SEC)			 /* what that then takes, at the most: see policy.c and budget.h */
+#define SLACK (5 * HOLT_SEC)                     /* a stop may take so much longer than its budget before all goes at once */
+#define HURRY (4 * HOLT_SEC)                     /* what that then takes, at the most: see policy.c and budget.h */
 
 static struct {
 	const char *file, *state_path; /* --state; NULL: as it is by default */
@@ -73,7 +73,8 @@ static int reload(void *arg)
 	for (size_t i = 0; c && i < c->n_problems; i++) {
 		const struct problem *p = &c->problems[i];
 
-		holt_log(p->warning ? LOG_WARNING : LOG_ERR, "%s:%u:%u: %s", p->file[0] ? p->file : holtd.file, p->line, p->column, p->text);
+		holt_log(p->warning ? LOG_WARNING : LOG_ERR, "%s:%u:%u: %s", p->file[0] ? p->file : holtd.file, p->line,
+			p->column, p->text);
 	}
 	config_free(c);
 	if (e == 0)
@@ -217,8 +218,8 @@ static int recover(void)
 
 	if (done.killed || done.ran || done.left || done.skipped)
 		holt_log(LOG_NOTICE,
-			 "a holtd was killed before: %u of its processes were killed, %u still live; %u finally commands were run, %u failed, %u are owed",
-			 done.killed, done.left, done.ran, done.failed, done.skipped);
+			"a holtd was killed before: %u of its processes were killed, %u still live; %u finally commands were run, %u failed, %u are owed",
+			done.killed, done.left, done.ran, done.failed, done.skipped);
 	return e < 0 ? cannot("what an earlier holtd left cannot be cleaned up", e) : 0;
 }
 
@@ -326,16 +327,17 @@ static int run_service(void)
 
 static int usage(FILE *f)
 {
-	fprintf(f, "Usage: holtd [--state DIR] FILE.tree\n"
-		   "       holtd --recover [--state DIR] FILE.tree\n"
-		   "\n"
-		   "Runs the tree of processes that the file describes, until it has ended or is stopped.\n"
-		   "\n"
-		   "  --state DIR   where the lock, the control socket and the records are\n"
-		   "  --recover     kill what a holtd that was killed has left, run what finally owes, and exit\n"
-		   "  --version     the version\n"
-		   "\n"
-		   "holtctl looks into it, \"holtctl check FILE\" checks a file. See holtd(8), holt.tree(5).\n");
+	fprintf(f,
+		"Usage: holtd [--state DIR] FILE.tree\n"
+		"       holtd --recover [--state DIR] FILE.tree\n"
+		"\n"
+		"Runs the tree of processes that the file describes, until it has ended or is stopped.\n"
+		"\n"
+		"  --state DIR   where the lock, the control socket and the records are\n"
+		"  --recover     kill what a holtd that was killed has left, run what finally owes, and exit\n"
+		"  --version     the version\n"
+		"\n"
+		"holtctl looks into it, \"holtctl check FILE\" checks a file. See holtd(8), holt.tree(5).\n");
 	return f == stderr ? EXIT_USAGE : 0;
 }
 
@@ -369,8 +371,11 @@ static int set_state(const char *given)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "state", required_argument, NULL, 's' }, { "recover", no_argument, NULL, 'r' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	   { NULL, 0, NULL, 0 },
+		{ "state", required_argument, NULL, 's' },
+		{ "recover", no_argument, NULL, 'r' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
 	};
 	bool recovering = false;
 	int c, e = 0;
@@ -400,8 +405,9 @@ int main(int argc, char **argv)
 	}
 	set_name(argv[optind]);
 	if (recovering) {
-		e = holt_service_run(&(struct holt_service){ .size = sizeof(struct holt_service), .name = "holtd", .cleanup = HOLT_MIN }, only_recover,
-				     NULL);
+		e = holt_service_run(
+			&(struct holt_service){ .size = sizeof(struct holt_service), .name = "holtd", .cleanup = HOLT_MIN },
+			only_recover, NULL);
 		return e < 0 ? EXIT_CANNOT_START : e;
 	}
 	e = load(&holtd.config);

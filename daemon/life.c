@@ -170,7 +170,7 @@ enum life_step life_event(struct life *l, const struct node *n, enum life_event 
 	bool entered = false;
 
 	if ((e == LIFE_MAIN_EXIT || e == LIFE_COMMAND_OK || e == LIFE_COMMAND_BAD) && !l->main && !l->command &&
-	    table[l->state][LIFE_GONE])
+		table[l->state][LIFE_GONE])
 		e = LIFE_GONE;
 	while (e != LIFE_EVENTS && table[l->state][e]) {
 		note_cause(l, e);

@@ -30,14 +30,14 @@ enum life_state {
 enum life_event {
 	LIFE_WANT_UP,
 	LIFE_WANT_DOWN,
-	LIFE_WANT_DEAD,   /* down, without asking it */
+	LIFE_WANT_DEAD, /* down, without asking it */
 	LIFE_READY,
-	LIFE_COMMAND_OK,  /* the command of this state ended well; of a oneshot too */
+	LIFE_COMMAND_OK, /* the command of this state ended well; of a oneshot too */
 	LIFE_COMMAND_BAD,
 	LIFE_MAIN_EXIT,
-	LIFE_CANNOT,      /* the main process could not be executed */
-	LIFE_TIMEOUT,     /* of this state */
-	LIFE_CLEARED,     /* nothing is left */
+	LIFE_CANNOT,  /* the main process could not be executed */
+	LIFE_TIMEOUT, /* of this state */
+	LIFE_CLEARED, /* nothing is left */
 	LIFE_LIST_END,
 	LIFE_GONE,
 	LIFE_EVENTS,
@@ -57,7 +57,7 @@ enum life_step {
 
 struct life {
 	uint8_t state;
-	uint8_t cause; /* an ending: why it goes down, if not by its main process's exit */
+	uint8_t cause;      /* an ending: why it goes down, if not by its main process's exit */
 	bool main, command; /* runs now; the runner keeps these */
 	uint16_t index;     /* of the command in this state's list */
 };

@@ -78,9 +78,9 @@ struct group_state {
 	struct unit *unit;
 	size_t n_present, n_unsettled, n_holding; /* members */
 	struct holt__intensity intensity;
-	uint8_t verdict;          /* an outcome: what it will have come to once it is down; NONE: it goes on */
-	bool armed;               /* finally is owed */
-	bool finishing;           /* finally runs */
+	uint8_t verdict; /* an outcome: what it will have come to once it is down; NONE: it goes on */
+	bool armed;      /* finally is owed */
+	bool finishing;  /* finally runs */
 	bool again_due;
 	struct unit *culprit;     /* FAILED: the member by whom; NULL: as a whole */
 	const char *why;          /* FAILED: a static sentence about it */
@@ -113,9 +113,9 @@ bool policy_take(struct policy *p, struct unit **ret_unit, enum action *ret_acti
  * by policy_time().
  */
 void policy_time(struct policy *p, holt_time now);
-void policy_start(struct policy *p, holt_time now);            /* the tree */
-void policy_stop(struct policy *p, holt_time now);             /* the tree; repeats change nothing */
-void policy_hurry(struct policy *p, holt_time now);            /* once: all at once, twice: killed */
+void policy_start(struct policy *p, holt_time now); /* the tree */
+void policy_stop(struct policy *p, holt_time now);  /* the tree; repeats change nothing */
+void policy_hurry(struct policy *p, holt_time now); /* once: all at once, twice: killed */
 void policy_unit_ready(struct policy *p, struct unit *u, holt_time now);
 void policy_unit_ended(struct policy *p, struct unit *u, const struct ending *e, holt_time now); /* and nothing is left of it */
 void policy_finally_done(struct policy *p, struct unit *u, holt_time now);

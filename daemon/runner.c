@@ -241,8 +241,8 @@ static void dump_unit(const struct runner *r, const struct unit *u)
 	for (const struct unit *p = u->parent; p; p = p->parent)
 		depth++;
 	unit_why(&r->policy, u, &t);
-	holt_log(LOG_NOTICE, "%*s%s %s%s%.0d%s%s", (int)depth * 2, "", u->conf->path[0] ? u->conf->name : r->config->name, unit_state(u),
-		 pid ? " pid " : "", pid, why[0] ? ": " : "", why);
+	holt_log(LOG_NOTICE, "%*s%s %s%s%.0d%s%s", (int)depth * 2, "", u->conf->path[0] ? u->conf->name : r->config->name,
+		unit_state(u), pid ? " pid " : "", pid, why[0] ? ": " : "", why);
 }
 
 static void dump_below(const struct runner *r, const struct unit *u)

@@ -31,7 +31,7 @@ struct running {
 	holt_process *process; /* NULL: none */
 	struct watch watch;    /* its pidfd */
 	struct lines_stream *out;
-	struct child *child;   /* NULL: a finally command */
+	struct child *child; /* NULL: a finally command */
 };
 
 /* What only those have that use NOTIFY_SOCKET. */
@@ -57,11 +57,11 @@ struct child {
 	pid_t recorded;           /* its main process, in the records; 0: none */
 	struct lines_node *log;   /* NULL: it has not been started yet */
 	struct holt__timer timer; /* of the life's state */
-	holt_time start_by; /* TimeoutStartSec=, as extended */
+	holt_time start_by;       /* TimeoutStartSec=, as extended */
 	struct invocation invocation;
 	struct cgroup cgroup;
 	struct orphan_wait left;
-	struct ending ending;   /* what its main process came to, or the command that failed */
+	struct ending ending; /* what its main process came to, or the command that failed */
 	struct notified *notified;
 };
 
@@ -73,7 +73,7 @@ struct runner {
 	struct watcher watcher;
 	holt_task *task;          /* that is in runner_run() */
 	int (*reload)(void *arg); /* reads the tree file again; -EINVAL: it has errors, and they were logged */
-	struct watch kick; /* an eventfd */
+	struct watch kick;        /* an eventfd */
 	int kick_fd;
 	struct watch_later announce; /* STATUS=, once a round */
 	struct orphans orphans;
@@ -86,10 +86,10 @@ struct runner {
 	struct lines *lines;
 	struct child *children; /* as policy.units; those of groups are not used */
 	struct finishing *finishing;
-	struct holt_event changed; /* pulsed (set, cleared) when something about a unit has changed: look again */
-	holt_time extend_until;    /* by when systemd lets us start, as told */
-	bool busy, reload_asked, ended, clean;   /* clean: nothing of the tree is left */
-	int status;                /* the exit status, when ended */
+	struct holt_event changed;             /* pulsed (set, cleared) when something about a unit has changed: look again */
+	holt_time extend_until;                /* by when systemd lets us start, as told */
+	bool busy, reload_asked, ended, clean; /* clean: nothing of the tree is left */
+	int status;                            /* the exit status, when ended */
 };
 
 /* The state is borrowed, and so is the configuration. */
@@ -104,12 +104,12 @@ int runner_run(struct runner *r);
 
 /* ---- from other tasks of the loop; none suspends */
 void runner_kick(struct runner *r);
-void runner_end(struct runner *r);                           /* an orderly stop of the tree; repeats are harmless */
-void runner_hurry(struct runner *r);                         /* once: all at once; twice: killed */
-int runner_start(struct runner *r, struct unit *u);          /* as policy_unit_start() */
-int runner_stop(struct runner *r, struct unit *u);           /* as policy_unit_stop() */
-int runner_restart(struct runner *r, struct unit *u);        /* as policy_unit_restart() */
-int runner_reload(struct runner *r, struct unit *u);         /* ExecReload=. -ENOTSUP: it has none; -EHOSTDOWN: it is not ready; -EBUSY */
+void runner_end(struct runner *r);                    /* an orderly stop of the tree; repeats are harmless */
+void runner_hurry(struct runner *r);                  /* once: all at once; twice: killed */
+int runner_start(struct runner *r, struct unit *u);   /* as policy_unit_start() */
+int runner_stop(struct runner *r, struct unit *u);    /* as policy_unit_stop() */
+int runner_restart(struct runner *r, struct unit *u); /* as policy_unit_restart() */
+int runner_reload(struct runner *r, struct unit *u); /* ExecReload=. -ENOTSUP: it has none; -EHOSTDOWN: it is not ready; -EBUSY */
 
 static inline struct child *runner_child(const struct runner *r, const struct unit *u)
 {
@@ -117,7 +117,7 @@ static inline struct child *runner_child(const struct runner *r, const struct un
 }
 
 /* ---- for the eye */
-pid_t child_pid(const struct child *c);           /* of its main process; 0: none */
-uint64_t child_memory(const struct child *c);     /* bytes; 0: not known */
-const char *child_status(const struct child *c);  /* its own words; NULL: none */
-void runner_dump(struct runner *r);               /* the tree, to the log */
+pid_t child_pid(const struct child *c);          /* of its main process; 0: none */
+uint64_t child_memory(const struct child *c);    /* bytes; 0: not known */
+const char *child_status(const struct child *c); /* its own words; NULL: none */
+void runner_dump(struct runner *r);              /* the tree, to the log */

@@ -92,6 +92,6 @@ void tell_cannot_run(const struct unit *u, const struct command *c, const struct
 	struct holt__text t = HOLT__TEXT(line);
 
 	ending_text(&t, e);
-	tell(u, c->ignore ? LOG_WARNING : LOG_ERR, MSG_CANNOT_RUN, "%s:%u: cannot execute \"%s\": %s%s%s", c->file, c->line, c->path, line,
-	     detail[0] ? ": " : "", detail);
+	tell(u, c->ignore ? LOG_WARNING : LOG_ERR, MSG_CANNOT_RUN, "%s:%u: cannot execute \"%s\": %s%s%s", c->file, c->line,
+		c->path, line, detail[0] ? ": " : "", detail);
 }

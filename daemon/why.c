@@ -200,8 +200,9 @@ void unit_why(const struct policy *p, const struct unit *u, struct holt__text *t
 		if (u->group)
 			why_members(p, u, "waits for ", false, t);
 		else
-			holt__text_add(t, u->conf->process->type == TYPE_ONESHOT ? "runs, and is ready when it has ended well" :
-												   "has been started, and is not ready yet");
+			holt__text_add(t,
+				u->conf->process->type == TYPE_ONESHOT ? "runs, and is ready when it has ended well"
+								       : "has been started, and is not ready yet");
 		break;
 	case PHASE_UP:
 		if (u->group && u->group->n_unsettled)

@@ -194,8 +194,8 @@ static inline void check_start(const struct node *n)
 	ck_assert_msg(!proc(n)->alive, "%s is started, and runs", n->path);
 	ck_assert_msg(w.policy.tree->goal == GOAL_UP, "%s is started, and the tree stops", n->path);
 	for (const struct node *p = n->parent; p; p = p->parent)
-		ck_assert_msg(unit(p)->phase == PHASE_STARTING || unit(p)->phase == PHASE_UP, "%s is started, and %s does not run", n->path,
-			      p->path);
+		ck_assert_msg(unit(p)->phase == PHASE_STARTING || unit(p)->phase == PHASE_UP,
+			"%s is started, and %s does not run", n->path, p->path);
 	for (const struct node *p = n; p; p = p->parent) {
 		for (size_t i = 0; i < p->after.n; i++) {
 			const struct node *a = p->after.v[i];
@@ -203,14 +203,14 @@ static inline void check_start(const struct node *n)
 			/* not those that were ready when the group around n was started: they may have died since */
 			if (p == n)
 				ck_assert_msg(a->process ? !proc(a)->alive || proc(a)->ready : true,
-					      "%s is started before %s is ready", n->path, a->path);
+					"%s is started before %s is ready", n->path, a->path);
 		}
 	}
 	for (size_t i = 0; i < n->requires.n; i++) {
 		const struct node *r = n->requires.v[i];
 
 		ck_assert_msg(r->process == NULL || (proc(r)->alive && proc(r)->ready) || unit(r)->outcome == OUTCOME_DONE,
-			      "%s is started without %s, which it requires", n->path, r->path);
+			"%s is started without %s, which it requires", n->path, r->path);
 	}
 	ck_assert_int_eq(u->goal, GOAL_UP);
 }
@@ -223,7 +223,7 @@ static inline void check_stop(const struct node *n)
 		const struct node *b = n->before.v[i];
 
 		ck_assert_msg(b->process == NULL || !proc(b)->alive || (!proc(b)->asked && unit(b)->goal == GOAL_UP),
-			      "%s is stopped before %s is down", n->path, b->path);
+			"%s is stopped before %s is down", n->path, b->path);
 	}
 }
 

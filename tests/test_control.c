@@ -332,7 +332,7 @@ CLAIM(a_reload_says_why_it_cannot_be, make_shop())
 {
 	start_tree();
 	asks("Reload", NULL,
-		"CannotReload {\"path\":\"\",\"why\":\"to read the tree file again is not in this version; restart the daemon\"}");
+		"CannotReload {\"path\":\"\",\"why\":\"Operation not supported\"}");
 	asks("Reload", PATH("web"), "CannotReload {\"path\":\"web\",\"why\":\"it is a group; reload its processes\"}");
 	reload_result = -ENOTSUP;
 	asks("Reload", PATH("db"), "CannotReload {\"path\":\"db\",\"why\":\"it has no ExecReload=\"}");

@@ -15,7 +15,9 @@ static char trace[512];
 
 static void with(size_t pre, size_t start, size_t stop, size_t post)
 {
-	process = (struct process_conf){ .start_pre = { commands, pre }, .stop = { commands, stop }, .stop_post = { commands, post } };
+	process = (struct process_conf){
+		.start_pre = { commands, pre }, .stop = { commands, stop }, .stop_post = { commands, post }
+	};
 	conf = (struct node){ .kind = NODE_PROCESS, .start = { commands, start }, .process = &process };
 	life = (struct life){ 0 };
 	trace[0] = 0;

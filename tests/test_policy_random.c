@@ -51,9 +51,8 @@ static void link_randomly(void)
 			if (related(n, other) || needs(other, n, 0))
 				continue;
 			if (draw(3) == 0 && other->enabled)
-				requires(n, other);
-			else
-				after(n, other);
+			requires(n, other);
+			else after(n, other);
 		}
 	}
 }
