@@ -407,7 +407,7 @@ static int stdio(struct exec *e, const struct node *n, const struct exec_extra *
 
 static int groups(struct exec *e, const struct strings *groups)
 {
-	struct exec_list l = { NULL };
+	struct exec_list l = { .v = NULL };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < groups->n; i++)
@@ -486,7 +486,7 @@ static int options(struct exec *e, const struct process_conf *c, const struct co
 
 static int prepare(struct exec *e, struct exec_base *b, const struct node *n, const struct command *c, const struct exec_extra *x)
 {
-	struct exec_list env = { NULL }, argv = { NULL };
+	struct exec_list env = { .v = NULL }, argv = { .v = NULL };
 	int r = environment(e, &env, b, n, x);
 
 	if (r == 0)

@@ -331,8 +331,7 @@ CLAIM(what_cannot_be_done_is_said, make_shop(); web->enabled = false)
 CLAIM(a_reload_says_why_it_cannot_be, make_shop())
 {
 	start_tree();
-	asks("Reload", NULL,
-		"CannotReload {\"path\":\"\",\"why\":\"Operation not supported\"}");
+	asks("Reload", NULL, "CannotReload {\"path\":\"\",\"why\":\"Operation not supported\"}");
 	asks("Reload", PATH("web"), "CannotReload {\"path\":\"web\",\"why\":\"it is a group; reload its processes\"}");
 	reload_result = -ENOTSUP;
 	asks("Reload", PATH("db"), "CannotReload {\"path\":\"db\",\"why\":\"it has no ExecReload=\"}");

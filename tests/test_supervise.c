@@ -221,6 +221,7 @@ static int auto_closes(void *arg)
 	holt_auto(supervisor) none = NULL;
 
 	(void)arg;
+	(void)none;
 	open_supervisor(s);
 	supervise(s, a);
 	supervise(s, b);
