@@ -131,7 +131,7 @@ def start(m, tree=TREE):
 
 
 def finally_ran(m):
-    return m.ok('cat', '/var/finally', fails=True).split()
+    return m.run('sh', '-c', 'cat /var/finally 2>/dev/null')[1].split()
 
 
 # ---- Debian
