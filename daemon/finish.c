@@ -195,13 +195,12 @@ static int record(struct finishing *f, size_t index)
 {
 	struct told told;
 	struct exec_extra extra = { .id = &f->id, .env = told.env };
-	char node[300], tree[300];
-	const char *env[] = { node, tree, NULL };
+	char tree[300];
+	const char *env[] = { tree, NULL };
 	struct exec x;
 	int e;
 
 	tell_command(&told, "crashed", "holtd was killed");
-	snprintf(node, sizeof node, "HOLT_NODE=%s", f->unit->conf->path);
 	snprintf(tree, sizeof tree, "HOLT_TREE=%s", f->runner->config->name);
 	e = exec_prepare(&x, &f->runner->exec, f->unit->conf, &f->unit->conf->finally.v[index], &extra);
 	if (e == 0)

@@ -478,14 +478,15 @@ TEST(one_during_which_we_are_killed_runs_again)
 		folder, folder);
 	arm("g", 1, 0, say("first"), HOLT_MIN);
 	arm("g", 1, 1, script, HOLT_MIN);
+	arm("g", 1, 2, say("once"), HOLT_MIN); /* has ended by then */
 	state_close(&s);
 	status = harness_child(recover_in_child, NULL);
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	ck_assert_str_eq(out(), "again ");
+	ck_assert_str_eq(out(), "once again ");
 	open_state();
 	ck_assert_str_ne(owed(), "");
 	recover();
-	ck_assert_str_eq(out(), "again again first ");
+	ck_assert_str_eq(out(), "once again again first ");
 	ck_assert_str_eq(owed(), "");
 	end();
 }
