@@ -195,12 +195,14 @@ static int record(struct finishing *f, size_t index)
 {
 	struct told told;
 	struct exec_extra extra = { .id = &f->id, .env = told.env };
-	char tree[300];
-	const char *env[] = { tree, NULL };
+	const char *path = f->unit->conf->path;
+	char node[4200], tree[300];
+	const char *env[] = { node, tree, NULL };
 	struct exec x;
 	int e;
 
 	tell_command(&told, "crashed", "holtd was killed");
+	snprintf(node, sizeof node, "HOLT_NODE=%s", path[0] ? path : "/");
 	snprintf(tree, sizeof tree, "HOLT_TREE=%s", f->runner->config->name);
 	e = exec_prepare(&x, &f->runner->exec, f->unit->conf, &f->unit->conf->finally.v[index], &extra);
 	if (e == 0)
