@@ -6,4 +6,4 @@ set -euo pipefail
 
 command -v clang-tidy >/dev/null || { echo "clang-tidy is not installed"; exit 77; }
 tests/checks/files 'lib/*' 'daemon/*' | grep '\.c$' | tr '\n' '\0' |
-	xargs -0 -r -n 4 -P "${JOBS:-2}" sh -c 'clang-tidy --quiet "$@" -- -std=gnu11 -D_GNU_SOURCE -Ilib -Ilib/include' sh
+	xargs -0 -r -n 4 -P "${JOBS:-2}" sh -c 'clang-tidy --quiet "$@" -- -std=gnu11 -D_GNU_SOURCE= -I. -Ilib -Ilib/include' sh

@@ -253,11 +253,13 @@ def a_purge_leaves_a_state_directory_alone_that_is_in_use(t, m):
     install(t, m, get_debs())
     m.ok('mkdir', '-p', '/run/holt/other', '/run/holt/old')
     t.stack.callback(m.run, 'rm', '-rf', '/run/holt')
-    holder = m.begin('flock', '/run/holt/other/lock', 'sh', '-c', 'echo held >/run/holt/other/held; exec sleep infinity')
+    holder = m.begin('flock', '/run/holt/other/lock', 'sh', '-c', 'echo $$ >/run/holt/other/held; exec sleep infinity')
+    t.stack.callback(m.run, 'sh', '-c', 'kill $(cat /run/holt/other/held)')
     until(lambda: m.run('test', '-s', '/run/holt/other/held')[0] == 0)
     m.ok('dpkg', '--purge', 'holt')
     equal(m.ok('ls', '/run/holt').split(), ['other'], '/run/holt')
-    holder.close()
+    m.ok('sh', '-c', 'kill $(cat /run/holt/other/held)')
+    holder.wait()                               # its end, and so that of the lock
 
 
 # ---- RPM
