@@ -214,7 +214,7 @@ static int record(struct finishing *f, size_t index)
 
 void finish_arm(struct runner *r, struct unit *u)
 {
-	struct lines_limits limits = { .line_max = 48 * 1024 };
+	struct lines_limits limits = { .line_max = (size_t)48 * 1024 };
 	struct finishing *f = holt__calloc(1, sizeof *f);
 	int e = f ? lines_node_open(&f->log, r->lines, u->conf->path[0] ? u->conf->path : u->conf->name, &limits) : -ENOMEM;
 

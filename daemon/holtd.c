@@ -310,14 +310,14 @@ static holt_time all_finally(const struct config *c)
 }
 
 /* Half of the cleanup is for going at once, and half for killing and what finally owes: see rule 12 of holt_rules(7). */
-static int run_service(void)
+static int run_service(const struct config *c)
 {
-	holt_time longest = 24 * HOLT_HOUR, grace = holt__time_add(budget_worst(holtd.config->tree), SLACK);
+	holt_time longest = 24 * HOLT_HOUR, grace = holt__time_add(budget_worst(c->tree), SLACK);
 	struct holt_service s = {
 		.size = sizeof s,
 		.name = "holtd",
 		.grace = grace > longest ? longest : grace,
-		.cleanup = 2 * (HURRY + all_finally(holtd.config)),
+		.cleanup = 2 * (HURRY + all_finally(c)),
 		.reload = reload,
 		.dump = dump,
 	};
@@ -413,8 +413,8 @@ int main(int argc, char **argv)
 	e = load(&holtd.config);
 	if (holtd.config)
 		config_print_problems(holtd.config, stderr);
-	if (e == 0)
-		e = run_service();
+	if (e == 0 && holtd.config)
+		e = run_service(holtd.config);
 	else
 		e = EXIT_CANNOT_START;
 	config_free(holtd.config);
