@@ -463,13 +463,13 @@ static int make_room(struct lines *l, size_t line_max)
 {
 	char *more;
 
-	if (l->room >= line_max + 2 * CHUNK)
+	if (l->room >= line_max + (size_t)2 * CHUNK)
 		return 0;
-	more = holt__realloc(l->buf, line_max + 2 * CHUNK);
+	more = holt__realloc(l->buf, line_max + (size_t)2 * CHUNK);
 	if (!more)
 		return -ENOMEM;
 	l->buf = more;
-	l->room = line_max + 2 * CHUNK;
+	l->room = line_max + (size_t)2 * CHUNK;
 	return 0;
 }
 
