@@ -107,9 +107,7 @@ static int transmit(struct journal *j, struct iovec *v, int n)
 	for (int i = 0; i < n; i++)
 		size += v[i].iov_len;
 	for (int i = 0; i < 2; i++) {
-		if (j->fd >= 0 && (i == 0 || connect_it(j) == 0))
-			r = send_message(j->fd, &m);
-		else if (connect_it(j) == 0)
+		if ((j->fd >= 0 && i == 0) || connect_it(j) == 0)
 			r = send_message(j->fd, &m);
 		if (r == -EMSGSIZE || (r == -ENOBUFS && size > CHUNK)) /* the latter: no memory in one piece */
 			r = send_memfd(j->fd, v, n, size);

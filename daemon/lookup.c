@@ -21,6 +21,7 @@ struct question {
 	uint32_t cookie;
 	int r;
 	struct invocation id;
+	bool answered;
 };
 
 static void *run(void *arg)
@@ -30,6 +31,7 @@ static void *run(void *arg)
 
 	q->r = invocation_read(q->proc, q->pid, &q->id);
 	close(q->proc);
+	__atomic_store_n(&q->answered, true, __ATOMIC_RELEASE); /* the pipe orders it already, but not for who checks that */
 	(void)!write(out, &q, sizeof q); /* a few of them always fit; fails when nobody is there any more */
 	close(out);
 	return NULL;
@@ -42,8 +44,10 @@ static void answered(struct watch *watch, uint32_t events)
 
 	(void)events;
 	while (read(watch->fd, &q, sizeof q) == sizeof q) {
-		struct question copy = *q;
+		struct question copy;
 
+		(void)__atomic_load_n(&q->answered, __ATOMIC_ACQUIRE);
+		copy = *q;
 		holt__free(q);
 		l->running--;
 		l->answer(l, copy.pid, copy.cookie, copy.r, &copy.id);
