@@ -29,7 +29,7 @@ struct overs {
 
 static struct over *over_find(const struct overs *o, uint64_t a, uint32_t b, uint8_t kind)
 {
-	size_t i = (size_t)((a * 0x9e3779b97f4a7c15u + b * 0x85ebca6bu + kind) >> 20);
+	size_t i = (size_t)((a * 0x9e3779b97f4a7c15u + (uint64_t)b * 0x85ebca6bu + kind) >> 20);
 
 	for (;; i++) {
 		struct over *v = &o->v[i & (o->room - 1)];
