@@ -216,6 +216,19 @@ def a_tree_that_is_not_there_is_named(t, m):
 
 
 @booted(SUITES)
+def a_killed_holtd_takes_its_processes_along_owes_nothing_and_is_started_again(t, m):
+    install(t, m, get_debs())
+    start(m)
+    pid = m.show('holt@demo', 'MainPID')
+    first = set(processes(m))
+    m.ok('systemctl', 'kill', '--kill-who=main', '-s', 'KILL', 'holt@demo')
+    until(lambda: m.show('holt@demo', 'ActiveState', 'NRestarts') == {'ActiveState': 'active', 'NRestarts': '1'})
+    check(m.show('holt@demo', 'MainPID') != pid, 'it is the same process')
+    check(first and not first & set(processes(m)), 'a process of the first tree lives on')
+    equal(finally_ran(m), ['crashed'], 'finally')
+
+
+@booted(SUITES)
 def an_upgrade_leaves_a_tree_running_and_a_restart_takes_the_new_one(t, m):
     install(t, m, get_debs())
     start(m)
@@ -254,11 +267,12 @@ def a_purge_leaves_a_state_directory_alone_that_is_in_use(t, m):
     m.ok('mkdir', '-p', '/run/holt/other', '/run/holt/old')
     t.stack.callback(m.run, 'rm', '-rf', '/run/holt')
     holder = m.begin('flock', '/run/holt/other/lock', 'sh', '-c', 'echo $$ >/run/holt/other/held; exec sleep infinity')
-    t.stack.callback(m.run, 'sh', '-c', 'kill $(cat /run/holt/other/held)')
     until(lambda: m.run('test', '-s', '/run/holt/other/held')[0] == 0)
+    kill = ('sh', '-c', 'kill ' + m.ok('cat', '/run/holt/other/held').strip())
+    t.stack.callback(m.run, *kill)
     m.ok('dpkg', '--purge', 'holt')
     equal(m.ok('ls', '/run/holt').split(), ['other'], '/run/holt')
-    m.ok('sh', '-c', 'kill $(cat /run/holt/other/held)')
+    m.ok(*kill)
     holder.wait()                               # its end, and so that of the lock
 
 
