@@ -4,18 +4,13 @@
  */
 #include "daemon/cause.h"
 
-static const struct unit *unit_of(const struct unit *u, const struct node *n)
-{
-	return policy_unit(u->policy, n);
-}
-
 /* What u requires, and will not come by itself. */
 static const struct unit *missing(const struct unit *u)
 {
 	for (size_t i = 0; u->blocked && i < u->conf->requires.n; i++) {
 		const struct unit *r = unit_of(u, u->conf->requires.v[i]);
 
-		if (r->phase == PHASE_QUEUED ? r->blocked : r->phase == PHASE_IDLE && r->outcome != OUTCOME_DONE)
+		if (unit_will_not_come(r))
 			return r;
 	}
 	return NULL;

@@ -248,7 +248,7 @@ static int begin(struct child *c, struct running *p, const struct command *comma
 	int e = start(c, p, command, role, &failed, &why);
 
 	if (e < 0) {
-		struct ending ending = { .kind = ENDING_CANNOT_RUN, .failed = true, .value = -e, .step = failed };
+		struct ending ending = ending_cannot_run(-e, failed);
 
 		if (role == ROLE_MAIN)
 			c->ending = ending;
@@ -289,7 +289,7 @@ static void message(struct notify *n, const struct notify_message *m);
 static int open_notify(struct child *c)
 {
 	struct runner *r = c->runner;
-	char id[33];
+	char id[INVOCATION_DIGITS + 1];
 	uid_t uid;
 	gid_t gid;
 	int e;
@@ -333,7 +333,7 @@ static void close_notify(struct child *c)
 static void take_main(struct child *c, pid_t pid)
 {
 	struct notified *n = c->notified;
-	char id[33];
+	char id[INVOCATION_DIGITS + 1];
 	int fd, e;
 
 	if (c->main.process && pid == holt_process_pid(c->main.process))
@@ -387,13 +387,8 @@ static void message(struct notify *notify, const struct notify_message *m)
 		child_event(c, LIFE_TIMEOUT);
 	else if ((m->watchdog || m->has_watchdog_span) && c->life.state == LIFE_RUN)
 		set_timer(c);
-	if (m->reloading)
-		c->reloading = true;
-	if (m->ready) {
-		c->reloading = false;
-		if (c->life.state == LIFE_START && conf(c)->type == TYPE_NOTIFY)
-			child_event(c, LIFE_READY);
-	}
+	if (m->ready && c->life.state == LIFE_START && conf(c)->type == TYPE_NOTIFY)
+		child_event(c, LIFE_READY);
 	runner_changed(c->runner);
 	runner_drain(c->runner);
 }
@@ -414,15 +409,10 @@ static enum life_event run_command(struct child *c)
 static enum life_event run_main(struct child *c)
 {
 	const struct command *command = life_command(&c->life, c->unit->conf);
-	const char *cannot = NULL;
-	int e = 0;
+	int e = c->life.index == 0 ? open_notify(c) : 0;
 
-	if (c->life.index == 0) {
-		e = open_notify(c);
-		cannot = "notify socket";
-	}
 	if (e < 0) {
-		c->ending = (struct ending){ .kind = ENDING_CANNOT_RUN, .failed = true, .value = -e, .step = cannot };
+		c->ending = ending_cannot_run(-e, "notify socket");
 		tell_cannot_run(c->unit, command, &c->ending, "");
 		return LIFE_CANNOT;
 	}
@@ -434,26 +424,30 @@ static enum life_event run_main(struct child *c)
 	return conf(c)->type == TYPE_EXEC ? LIFE_READY : LIFE_EVENTS;
 }
 
-/* To whom KillSignal= goes. */
+/* To the main process, whoever started it, and a command that runs; with what is in their process groups, or not. */
+static void send(struct child *c, int sig, bool groups)
+{
+	struct running *ours[] = { &c->main, &c->command };
+
+	for (size_t i = 0; i < HOLT__N(ours); i++) {
+		if (groups)
+			running_kill(ours[i], sig);
+		else if (ours[i]->process)
+			(void)holt_process_kill(ours[i]->process, sig);
+	}
+	if (c->notified && c->notified->main_pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, c->notified->main_pidfd, sig, NULL, 0);
+}
+
+/* As KillSignal= goes. */
 static void send_signal(struct child *c, int sig)
 {
 	bool all = conf(c)->kill_mode == KILL_CONTROL_GROUP;
 
-	if (all && cgroup_active(&c->cgroup)) {
+	if (all && cgroup_active(&c->cgroup))
 		(void)cgroup_kill(&c->cgroup, sig);
-		return;
-	}
-	if (all) {
-		running_kill(&c->main, sig);
-		running_kill(&c->command, sig);
-	} else {
-		if (c->main.process)
-			(void)holt_process_kill(c->main.process, sig);
-		if (c->command.process)
-			(void)holt_process_kill(c->command.process, sig);
-	}
-	if (c->notified && c->notified->main_pidfd >= 0)
-		(void)syscall(SYS_pidfd_send_signal, c->notified->main_pidfd, sig, NULL, 0);
+	else
+		send(c, sig, all);
 }
 
 static void kill_all(struct child *c)
@@ -462,14 +456,7 @@ static void kill_all(struct child *c)
 		return;
 	if (!leaves_rest(c) && cgroup_active(&c->cgroup))
 		(void)cgroup_kill(&c->cgroup, SIGKILL);
-	if (leaves_rest(c)) {
-		send_signal(c, SIGKILL);
-		return;
-	}
-	running_kill(&c->main, SIGKILL);
-	running_kill(&c->command, SIGKILL);
-	if (c->notified && c->notified->main_pidfd >= 0)
-		(void)syscall(SYS_pidfd_send_signal, c->notified->main_pidfd, SIGKILL, NULL, 0);
+	send(c, SIGKILL, !leaves_rest(c));
 }
 
 static void cleared(struct child *c)
@@ -501,7 +488,7 @@ static enum life_event clear(struct child *c)
 	bool polite = conf(c)->kill_mode == KILL_CONTROL_GROUP && c->life.state == LIFE_CLEAR && !c->clearing &&
 		stop_by(c) > now(c) && c->unit->phase == PHASE_STOPPING;
 
-	if (leaves_rest(c) || c->life.state == LIFE_DOWN)
+	if (leaves_rest(c))
 		return LIFE_CLEARED;
 	c->clearing = !polite;
 	c->left.id = c->invocation;
@@ -577,8 +564,7 @@ static void begin_life(struct child *c)
 	c->start_by = holt__time_add(now(c), c->unit->conf->timeout_start);
 	c->invocation = invocation_new();
 	c->ending = (struct ending){ .kind = ENDING_NONE };
-	c->clearing = 0;
-	c->reloading = false;
+	c->clearing = false;
 }
 
 void child_event(struct child *c, enum life_event e)
@@ -631,9 +617,8 @@ static void take_ending(struct child *c, const struct holt_exit *x)
 	};
 }
 
-static bool is_failure(const struct running *r, const struct command *command, const struct holt_exit *x)
+static bool is_failure(const struct command *command, const struct holt_exit *x)
 {
-	(void)r;
 	return (x->signaled || x->code != 0) && !(command && command->ignore);
 }
 
@@ -704,13 +689,13 @@ static void on_command(struct watch *w, uint32_t events)
 	bool bad;
 
 	(void)events;
-	if (conf(c)->kill_mode != KILL_PROCESS && conf(c)->send_sigkill)
+	if (!leaves_rest(c) && conf(c)->send_sigkill)
 		(void)kill(-holt_process_pid(p->process), SIGKILL);
 	if (!running_exit(c->runner, p, &x))
 		return;
 	end_output(p, leaves_rest(c));
 	c->life.command = false;
-	bad = is_failure(p, command, &x);
+	bad = is_failure(command, &x);
 	if (bad && c->life.state == LIFE_PRE)
 		c->ending =
 			(struct ending){ .kind = ENDING_START_COMMAND, .failed = true, .value = x.signaled ? -x.code : x.code };

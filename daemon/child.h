@@ -24,9 +24,9 @@ struct start {
 	struct lines_node *log;
 };
 
-/* Starts, records and watches it. -errno, and *failed and why say what did not work; then nothing is left of it. */
+/* Starts and watches it, and reads what it writes. -errno, and *failed and why say what did not work; then nothing is left of it. */
 int running_start(struct runner *r, struct running *p, const struct start *s, const char **failed, struct holt__text *why);
-/* Takes its exit, and forgets it; its output is read to the end. False: not now, it will be fired again. */
+/* Takes its exit, and forgets it, but not its output. False: not now, it will be fired again. */
 bool running_exit(struct runner *r, struct running *p, struct holt_exit *ret);
 void running_close(struct runner *r, struct running *p); /* kills it first */
 /* With its group. Only while it has not been waited for. */

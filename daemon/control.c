@@ -186,11 +186,11 @@ static int status(void *arg, holt_varlink_request *q, json_t *params)
 	return holt_varlink_reply(q, answer);
 }
 
-static json_t *state_and_why(const struct control *c, const struct unit *u)
+static json_t *state_and_why(const struct unit *u)
 {
 	char why[CONTROL_WHY];
 
-	control_why(c->runner, u, why);
+	control_why(u, why);
 	return json_pack("{s:s, s:s}", "state", unit_state(u), "why", why);
 }
 
@@ -227,7 +227,7 @@ static int why(void *arg, holt_varlink_request *q, json_t *params)
 
 	if (!u)
 		return r;
-	answer = state_and_why(c, u);
+	answer = state_and_why(u);
 	if (!answer || json_object_set_new(answer, "chain", chain_of(c, u)) < 0) {
 		json_decref(answer);
 		return -ENOMEM;
@@ -278,9 +278,9 @@ static int wait_for_change(const struct control *c)
 	return (int)holt_scope_end(&waiting, holt_event_wait(&c->runner->changed));
 }
 
-static int will_not_be(const struct control *c, holt_varlink_request *q, const struct unit *u, const char *path)
+static int will_not_be(holt_varlink_request *q, const struct unit *u, const char *path)
 {
-	json_t *params = state_and_why(c, u);
+	json_t *params = state_and_why(u);
 
 	if (!params || json_object_set_new(params, "path", json_string(path)) < 0) {
 		json_decref(params);
@@ -321,9 +321,9 @@ static int wait_for(void *arg, holt_varlink_request *q, json_t *params)
 			return r;
 		switch (judge(u, what)) {
 		case IT_IS:
-			return holt_varlink_reply(q, state_and_why(c, u));
+			return holt_varlink_reply(q, state_and_why(u));
 		case IT_WILL_NOT_BE:
-			return will_not_be(c, q, u, path);
+			return will_not_be(q, u, path);
 		case NOT_YET:
 			break;
 		}

@@ -44,12 +44,12 @@ static void put_span(json_t **o, const char *key, holt_time span)
 		put_number(o, key, span / HOLT_US);
 }
 
-void control_why(const struct runner *r, const struct unit *u, char why[CONTROL_WHY])
+void control_why(const struct unit *u, char why[CONTROL_WHY])
 {
 	char raw[CONTROL_WHY] = "";
 	struct holt__text t = HOLT__TEXT(raw);
 
-	unit_why(&r->policy, u, &t);
+	unit_why(u, &t);
 	utf8_clean(why, CONTROL_WHY, raw);
 }
 
@@ -117,7 +117,7 @@ json_t *control_node(const struct runner *r, const struct unit *u)
 	json_t *o = json_object();
 	char why[CONTROL_WHY];
 
-	control_why(r, u, why);
+	control_why(u, why);
 	put_text(&o, "path", u->conf->path);
 	put_text(&o, "name", u->conf->name);
 	put_text(&o, "kind", kind_name(u->conf->kind));

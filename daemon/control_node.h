@@ -16,4 +16,4 @@ struct json_t *control_node(const struct runner *r, const struct unit *u);
 int control_node_memory(struct json_t *node, const struct runner *r, const struct unit *u);
 
 /* unit_why(), in UTF-8 whatever is in it. */
-void control_why(const struct runner *r, const struct unit *u, char why[CONTROL_WHY]);
+void control_why(const struct unit *u, char why[CONTROL_WHY]);

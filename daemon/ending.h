@@ -28,6 +28,12 @@ struct ending {
 	const char *step; /* static */
 };
 
+/* errno of a start that failed, and what of it did. */
+static inline struct ending ending_cannot_run(int error, const char *step)
+{
+	return (struct ending){ .kind = ENDING_CANNOT_RUN, .failed = true, .value = error, .step = step };
+}
+
 /* Whether an exit like this is a failure, of a process that nobody had asked to stop. */
 bool ending_failed(const struct node *n, bool signaled, int code);
 

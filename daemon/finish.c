@@ -58,12 +58,18 @@ static void drop(struct finishing *f)
 	holt__free(f);
 }
 
-static void one_done(struct finishing *f)
+/* Well or not: the newest is owed no more. */
+static void done(struct finishing *f)
+{
+	(void)state_done(f->runner->state, f->activation, (unsigned)f->left - 1);
+	f->left--;
+}
+
+static void go_on(struct finishing *f)
 {
 	struct runner *r = f->runner;
 
-	(void)state_done(r->state, f->activation, (unsigned)f->left - 1);
-	f->left--;
+	done(f);
 	step(f); /* and it may be gone */
 	runner_drain(r);
 }
@@ -98,7 +104,7 @@ static void all_gone(struct orphan_wait *w)
 	struct finishing *f = holt__container(w, struct finishing, orphans);
 
 	holt__timer_stop(&f->timer);
-	one_done(f);
+	go_on(f);
 }
 
 static void timeout(struct holt__timer *t)
@@ -114,7 +120,7 @@ static void timeout(struct holt__timer *t)
 	tell(f->unit, LOG_ERR, MSG_LEFT, "a finally command cannot be killed; it is left to the kernel");
 	watch_remove(&f->runner->watcher, &f->running.watch);
 	orphans_unwait(&f->runner->orphans, &f->orphans);
-	one_done(f);
+	go_on(f);
 }
 
 static const char *result_of(const struct unit *u)
@@ -154,12 +160,12 @@ static int run(struct finishing *f)
 	struct told told;
 	int e;
 
-	unit_reason(&r->policy, f->unit, &text);
+	unit_reason(f->unit, &text);
 	tell_command(&told, result_of(f->unit), reason);
 	s.extra = (struct exec_extra){ .id = &f->id, .env = told.env };
 	e = running_start(r, &f->running, &s, &failed, &why);
 	if (e < 0 && e != -ECANCELED) {
-		struct ending ending = { .kind = ENDING_CANNOT_RUN, .failed = true, .value = -e, .step = failed };
+		struct ending ending = ending_cannot_run(-e, failed);
 
 		tell_cannot_run(f->unit, s.command, &ending, detail);
 	}
@@ -180,8 +186,7 @@ static void step(struct finishing *f)
 		}
 		if (e == -ECANCELED)
 			return;
-		(void)state_done(f->runner->state, f->activation, (unsigned)f->left - 1);
-		f->left--;
+		done(f);
 	}
 	struct runner *r = f->runner;
 	struct unit *u = f->unit;
@@ -268,13 +273,4 @@ void finish_close(struct runner *r)
 {
 	while (r->finishing)
 		drop(r->finishing);
-}
-
-size_t finish_owed(const struct runner *r, const struct unit *u)
-{
-	const struct finishing *f = r->finishing;
-
-	while (f && f->unit != u)
-		f = f->next;
-	return f ? f->left : 0;
 }

@@ -10,4 +10,3 @@ void finish_arm(struct runner *r, struct unit *u);
 void finish_begin(struct runner *r, struct unit *u);
 void finish_resume(struct runner *r); /* what could not be started because the task was canceled */
 void finish_close(struct runner *r);
-size_t finish_owed(const struct runner *r, const struct unit *u); /* how many are armed */

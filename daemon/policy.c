@@ -17,16 +17,6 @@ static bool is_running(const struct unit *u)
 	return u->phase == PHASE_STARTING || u->phase == PHASE_UP || u->phase == PHASE_STOPPING;
 }
 
-struct unit *policy_unit(const struct policy *p, const struct node *n)
-{
-	return &p->units[n->index];
-}
-
-static struct unit *unit_of(const struct unit *u, const struct node *n)
-{
-	return policy_unit(u->policy, n);
-}
-
 /* ---- marks and actions: lists without memory of their own */
 
 static void mark(struct unit *u)
@@ -80,7 +70,7 @@ bool policy_take(struct policy *p, struct unit **ret_unit, enum action *ret_acti
 
 /* ---- what a phase means to others */
 
-static bool will_not_come(const struct unit *u)
+bool unit_will_not_come(const struct unit *u)
 {
 	if (u->phase == PHASE_QUEUED)
 		return u->blocked;
@@ -94,7 +84,7 @@ static bool is_blocked(const struct unit *u)
 	if (u->parent && u->parent->phase == PHASE_QUEUED && u->parent->blocked)
 		return true;
 	for (size_t i = 0; i < u->conf->requires.n; i++)
-		if (will_not_come(unit_of(u, u->conf->requires.v[i])))
+		if (unit_will_not_come(unit_of(u, u->conf->requires.v[i])))
 			return true;
 	return false;
 }
@@ -638,7 +628,7 @@ int policy_unit_start(struct policy *p, struct unit *u, holt_time now)
 	for (size_t i = 0; i < u->conf->requires.n; i++) {
 		struct unit *r = unit_of(u, u->conf->requires.v[i]);
 
-		if (will_not_come(r))
+		if (unit_will_not_come(r))
 			(void)policy_unit_start(p, r, now); /* if that cannot be, u waits, and says for whom */
 	}
 	u->restarts = 0;

@@ -126,10 +126,20 @@ int policy_unit_stop(struct policy *p, struct unit *u, holt_time now); /* of the
 int policy_unit_restart(struct policy *p, struct unit *u, holt_time now);
 
 /* ---- looking */
-struct unit *policy_unit(const struct policy *p, const struct node *n);
+static inline struct unit *policy_unit(const struct policy *p, const struct node *n)
+{
+	return &p->units[n->index];
+}
+
+static inline struct unit *unit_of(const struct unit *u, const struct node *n) /* in the same tree as u */
+{
+	return policy_unit(u->policy, n);
+}
+
+bool unit_will_not_come(const struct unit *u);  /* by itself: who requires it is blocked */
 int policy_exit_status(const struct policy *p); /* 0, 1: could not start, 3: failed */
 const char *unit_state(const struct unit *u);   /* "ready", "degraded", "waiting", … */
 /* "starting" and what for: why it is in its state, and what it waits for. One line. */
-void unit_why(const struct policy *p, const struct unit *u, struct holt__text *t);
+void unit_why(const struct unit *u, struct holt__text *t);
 /* Why a group goes down: for its finally commands. */
-void unit_reason(const struct policy *p, const struct unit *u, struct holt__text *t);
+void unit_reason(const struct unit *u, struct holt__text *t);

@@ -6,15 +6,11 @@
 #include "daemon/runner.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <holt/log.h>
 #include <holt/run.h>
-#include <holt/scope.h>
 #include <holt/service.h>
 #include <holt/task.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -33,7 +29,7 @@ static void announce(struct watch_later *l)
 	char line[200] = "";
 	struct holt__text text = HOLT__TEXT(line);
 
-	unit_why(&r->policy, t, &text);
+	unit_why(t, &text);
 	(void)holt_status("%s%s%s", unit_state(t), line[0] ? ": " : "", line);
 }
 
@@ -131,14 +127,9 @@ void runner_drain(struct runner *r)
 
 /* ---- the loop */
 
-static struct runner *of_watcher(struct watcher *w)
-{
-	return holt__container(w, struct runner, watcher);
-}
-
 static void tell_time(struct watcher *w, holt_time now)
 {
-	policy_time(&of_watcher(w)->policy, now);
+	policy_time(&holt__container(w, struct runner, watcher)->policy, now);
 }
 
 static void kicked(struct watch *w, uint32_t events)
@@ -231,30 +222,24 @@ int runner_restart(struct runner *r, struct unit *u)
 
 /* ---- for the eye */
 
-static void dump_unit(const struct runner *r, const struct unit *u)
+static void dump(const struct runner *r, const struct unit *u, int depth)
 {
-	char why[300] = "";
-	struct holt__text t = HOLT__TEXT(why);
-	unsigned depth = 0;
-	pid_t pid = u->group ? 0 : child_pid(runner_child(r, u));
+	char why[300] = "", pid[24] = "";
+	struct holt__text t = HOLT__TEXT(why), p = HOLT__TEXT(pid);
 
-	for (const struct unit *p = u->parent; p; p = p->parent)
-		depth++;
-	unit_why(&r->policy, u, &t);
-	holt_log(LOG_NOTICE, "%*s%s %s%s%.0d%s%s", (int)depth * 2, "", u->conf->path[0] ? u->conf->name : r->config->name,
-		unit_state(u), pid ? " pid " : "", pid, why[0] ? ": " : "", why);
-}
-
-static void dump_below(const struct runner *r, const struct unit *u)
-{
-	dump_unit(r, u);
+	unit_why(u, &t);
+	if (!u->group && child_pid(runner_child(r, u))) {
+		holt__text_add(&p, " pid ");
+		holt__text_int(&p, child_pid(runner_child(r, u)));
+	}
+	holt_log(LOG_NOTICE, "%*s%s %s%s%s%s", depth * 2, "", u->conf->name, unit_state(u), pid, why[0] ? ": " : "", why);
 	for (size_t i = 0; i < u->conf->members.n; i++)
-		dump_below(r, policy_unit(&r->policy, u->conf->members.v[i]));
+		dump(r, unit_of(u, u->conf->members.v[i]), depth + 1);
 }
 
 void runner_dump(struct runner *r)
 {
-	dump_below(r, r->policy.tree);
+	dump(r, r->policy.tree, 0);
 }
 
 /* ---- opening */

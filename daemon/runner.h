@@ -48,10 +48,9 @@ struct notified {
 
 struct child {
 	struct runner *runner;
-	struct unit *unit; /* NULL: of a group, which has no child */
+	struct unit *unit;
 	struct life life;
-	bool clearing;  /* what is left has been sent SIGKILL, not only KillSignal= */
-	bool reloading; /* RELOADING=1 was told */
+	bool clearing; /* what is left has been sent SIGKILL, not only KillSignal= */
 	bool reload_asked;
 	struct running main, command, reload;
 	pid_t recorded;           /* its main process, in the records; 0: none */
@@ -84,7 +83,7 @@ struct runner {
 	struct state *state;
 	struct exec_base exec;
 	struct lines *lines;
-	struct child *children; /* as policy.units; those of groups are not used */
+	struct child *children; /* as policy.units; those of groups do nothing */
 	struct finishing *finishing;
 	struct holt_event changed;             /* pulsed (set, cleared) when something about a unit has changed: look again */
 	holt_time extend_until;                /* by when systemd lets us start, as told */
@@ -109,7 +108,8 @@ void runner_hurry(struct runner *r);                  /* once: all at once; twic
 int runner_start(struct runner *r, struct unit *u);   /* as policy_unit_start() */
 int runner_stop(struct runner *r, struct unit *u);    /* as policy_unit_stop() */
 int runner_restart(struct runner *r, struct unit *u); /* as policy_unit_restart() */
-int runner_reload(struct runner *r, struct unit *u); /* ExecReload=. -ENOTSUP: it has none; -EHOSTDOWN: it is not ready; -EBUSY */
+int runner_reload(
+	struct runner *r, struct unit *u); /* ExecReload=. -EOPNOTSUPP: it has none; -EHOSTDOWN: it is not ready; -EBUSY */
 
 static inline struct child *runner_child(const struct runner *r, const struct unit *u)
 {

@@ -54,7 +54,7 @@ const char *syntax_check(const char *text, size_t n, unsigned *ret_line, unsigne
 	if (n > SYNTAX_MAX)
 		return "larger than 1 MiB";
 	for (*ret_line = 1; text < end; text += k) {
-		k = *text > 0 ? 1 : utf8_next(text, (size_t)(end - text), &c);
+		k = (unsigned char)*text < 0x80 ? 1 : utf8_next(text, (size_t)(end - text), &c);
 		if (k == 0 || *text == 0) {
 			*ret_column = 1 + characters(start, text);
 			return k == 0 ? "not UTF-8" : "a NUL byte";

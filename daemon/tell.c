@@ -47,7 +47,7 @@ static void tell_idle(const struct unit *u)
 	char line[256] = "";
 	struct holt__text t = HOLT__TEXT(line);
 
-	unit_why(u->policy, u, &t);
+	unit_why(u, &t);
 	if (u->outcome == OUTCOME_FAILED && !u->parent)
 		tell(u, LOG_ERR, MSG_TREE_FAILED, "the tree failed: %s", line);
 	else if (u->outcome == OUTCOME_FAILED)
@@ -71,11 +71,11 @@ void tell_changed(const struct unit *u)
 		tell(u, LOG_INFO, u->parent ? MSG_READY : MSG_TREE_READY, "ready");
 		break;
 	case PHASE_BACKOFF:
-		unit_why(u->policy, u, &t);
+		unit_why(u, &t);
 		tell(u, LOG_WARNING, MSG_BACKOFF, "%s", line);
 		break;
 	case PHASE_STOPPING:
-		unit_why(u->policy, u, &t);
+		unit_why(u, &t);
 		tell(u, u->group && u->group->verdict == OUTCOME_FAILED ? LOG_ERR : LOG_DEBUG, NULL, "stopping: %s", line);
 		break;
 	case PHASE_IDLE:

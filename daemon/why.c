@@ -5,11 +5,6 @@
  */
 #include "daemon/policy.h"
 
-static const struct unit *unit_of(const struct policy *p, const struct node *n)
-{
-	return policy_unit(p, n);
-}
-
 const char *unit_state(const struct unit *u)
 {
 	switch (u->phase) {
@@ -59,15 +54,15 @@ static void add_failure(struct holt__text *t, const struct unit *u)
 		ending_text(t, &u->ending);
 }
 
-static void why_waiting(const struct policy *p, const struct unit *u, struct holt__text *t)
+static void why_waiting(const struct unit *u, struct holt__text *t)
 {
 	const struct unit *g = u->parent;
 	unsigned n = 0, more = 0;
 
 	for (size_t i = 0; i < u->conf->requires.n; i++) {
-		const struct unit *r = unit_of(p, u->conf->requires.v[i]);
+		const struct unit *r = unit_of(u, u->conf->requires.v[i]);
 
-		if (!u->blocked || r->settled == (r->phase == PHASE_UP) || r->outcome == OUTCOME_DONE)
+		if (!u->blocked || !unit_will_not_come(r))
 			continue;
 		holt__text_add(t, n++ ? ", " : "requires ");
 		add_name(t, r);
@@ -87,7 +82,7 @@ static void why_waiting(const struct policy *p, const struct unit *u, struct hol
 		return;
 	}
 	for (size_t i = 0; i < u->conf->after.n; i++) {
-		const struct unit *a = unit_of(p, u->conf->after.v[i]);
+		const struct unit *a = unit_of(u, u->conf->after.v[i]);
 
 		if (a->settled)
 			continue;
@@ -109,12 +104,12 @@ static void why_waiting(const struct policy *p, const struct unit *u, struct hol
 	}
 }
 
-static void why_members(const struct policy *p, const struct unit *u, const char *before, bool present, struct holt__text *t)
+static void why_members(const struct unit *u, const char *before, bool present, struct holt__text *t)
 {
 	unsigned n = 0;
 
 	for (size_t i = 0; i < u->conf->members.n; i++) {
-		const struct unit *m = unit_of(p, u->conf->members.v[i]);
+		const struct unit *m = unit_of(u, u->conf->members.v[i]);
 
 		if (present ? !m->present : m->settled)
 			continue;
@@ -130,9 +125,8 @@ static void why_members(const struct policy *p, const struct unit *u, const char
 	}
 }
 
-void unit_reason(const struct policy *p, const struct unit *u, struct holt__text *t)
+void unit_reason(const struct unit *u, struct holt__text *t)
 {
-	(void)p;
 	if (u->group && u->group->verdict == OUTCOME_FAILED) {
 		add_failure(t, u);
 	} else if (u->group && u->group->verdict == OUTCOME_DONE) {
@@ -142,25 +136,24 @@ void unit_reason(const struct policy *p, const struct unit *u, struct holt__text
 	}
 }
 
-static void why_stopping(const struct policy *p, const struct unit *u, struct holt__text *t)
+static void why_stopping(const struct unit *u, struct holt__text *t)
 {
 	if (u->group && u->group->verdict == OUTCOME_FAILED)
 		holt__text_add(t, "failed: ");
-	unit_reason(p, u, t);
+	unit_reason(u, t);
 	if (u->group && u->group->finishing)
 		holt__text_add(t, "; its finally commands run");
 	else if (u->group)
-		why_members(p, u, "; waits for ", true, t);
-	if (u->deadline != HOLT_NEVER && u->deadline > p->now) {
+		why_members(u, "; waits for ", true, t);
+	if (u->deadline != HOLT_NEVER && u->deadline > u->policy->now) {
 		holt__text_add(t, "; at most ");
-		holt__text_span(t, u->deadline - p->now);
+		holt__text_span(t, u->deadline - u->policy->now);
 		holt__text_add(t, " more");
 	}
 }
 
-static void why_idle(const struct policy *p, const struct unit *u, struct holt__text *t)
+static void why_idle(const struct unit *u, struct holt__text *t)
 {
-	(void)p;
 	switch (u->outcome) {
 	case OUTCOME_DONE:
 		holt__text_add(t, "ended well");
@@ -190,15 +183,15 @@ static void why_idle(const struct policy *p, const struct unit *u, struct holt__
 	}
 }
 
-void unit_why(const struct policy *p, const struct unit *u, struct holt__text *t)
+void unit_why(const struct unit *u, struct holt__text *t)
 {
 	switch (u->phase) {
 	case PHASE_QUEUED:
-		why_waiting(p, u, t);
+		why_waiting(u, t);
 		break;
 	case PHASE_STARTING:
 		if (u->group)
-			why_members(p, u, "waits for ", false, t);
+			why_members(u, "waits for ", false, t);
 		else
 			holt__text_add(t,
 				u->conf->process->type == TYPE_ONESHOT ? "runs, and is ready when it has ended well"
@@ -206,12 +199,12 @@ void unit_why(const struct policy *p, const struct unit *u, struct holt__text *t
 		break;
 	case PHASE_UP:
 		if (u->group && u->group->n_unsettled)
-			why_members(p, u, "not ready: ", false, t);
+			why_members(u, "not ready: ", false, t);
 		else if (u->goal != GOAL_UP)
 			holt__text_add(t, "will stop, when all that come after it are down");
 		break;
 	case PHASE_STOPPING:
-		why_stopping(p, u, t);
+		why_stopping(u, t);
 		break;
 	case PHASE_BACKOFF:
 		if (u->group)
@@ -221,13 +214,13 @@ void unit_why(const struct policy *p, const struct unit *u, struct holt__text *t
 		holt__text_add(t, "; restarted ");
 		holt__text_uint(t, u->restarts);
 		holt__text_add(t, u->restarts == 1 ? " time" : " times");
-		if (u->deadline > p->now) {
+		if (u->deadline > u->policy->now) {
 			holt__text_add(t, ", next in ");
-			holt__text_span(t, u->deadline - p->now);
+			holt__text_span(t, u->deadline - u->policy->now);
 		}
 		break;
 	default:
-		why_idle(p, u, t);
+		why_idle(u, t);
 		break;
 	}
 }

@@ -18,7 +18,7 @@ struct proc {
 
 static struct world {
 	struct config config;
-	struct node nodes[MAX_NODES], *list[MAX_NODES], *sorted[MAX_NODES];
+	struct node nodes[MAX_NODES], *list[MAX_NODES];
 	struct process_conf process[MAX_NODES];
 	struct node *edges[MAX_NODES * MAX_NODES * 8];
 	size_t n, n_edges;

@@ -126,7 +126,7 @@ TEST(one_that_requires_a_failed_one_is_stopped_and_waits)
 	saw("-b ");
 	ends_well(b);
 	saw("");
-	unit_why(&w.policy, unit(b), &text);
+	unit_why(unit(b), &text);
 	ck_assert_str_eq(line, "requires a, which is failed");
 	ck_assert_str_eq(unit_state(unit(b)), "waiting");
 	ck_assert_int_eq(policy_unit_start(&w.policy, unit(a), w.now), 0);

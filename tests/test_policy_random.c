@@ -196,7 +196,7 @@ static void fail_with(const char *what, const struct unit *u)
 		char line[400];
 		struct holt__text text = HOLT__TEXT(line);
 
-		unit_why(&w.policy, v, &text);
+		unit_why(v, &text);
 		fprintf(stderr, "\t%-12s %-10s goal %d%s%s: %s;", v->conf->path, unit_state(v), v->goal, v->off ? ", off" : "",
 			v->blocked ? ", blocked" : "", line);
 		for (size_t k = 0; k < v->conf->after.n; k++)

@@ -669,7 +669,7 @@ static int stop_in_vain(void *arg)
 	harness_sys.pidfd_send_signal = lose_signal;
 	ck_assert_int_eq(holt_process_stop(*p, SIGTERM, HOLT_MIN, NULL), -ETIMEDOUT);
 	ck_assert_uint_ge(harness_time(), HOLT_MIN + 5 * HOLT_SEC);
-	ck_assert_int_eq(lost_signals, 1);
+	ck_assert_int_ge(lost_signals, 1); /* twice, where it was caught before its own group existed */
 	harness_sys.pidfd_send_signal = holt__sys_linux.pidfd_send_signal;
 	return 0;
 }

@@ -117,10 +117,9 @@ class Holtd(Service):
                 return n['path']
         return None
 
-    def pid_of(self, node):
-        pids = self.nodes().get(node)
-        check(pids, 'no process of %s', node)
-        return pids[0]
+    def pid_of(self, node, but=None):
+        """Of the one that holtd started, as soon as there is one that is not `but`."""
+        return until(lambda: [p for p in self.nodes().get(node, []) if p != but])[0]
 
     def alive(self):
         return {n: [(p, command_of(p)) for p in pids] for n, pids in self.nodes().items()}

@@ -188,6 +188,7 @@ def proc_state(pid):
 
 def until(condition):
     """For what the kernel shows but does not announce (a signal taken, a process at rest): looks again and again,
-    letting others run in between. The case's limit ends it."""
-    while not condition():
+    letting others run in between. The case's limit ends it. Returns what the condition gave."""
+    while not (found := condition()):
         os.sched_yield()
+    return found
