@@ -14,13 +14,13 @@ set -eu
 need_apt="gcc g++ make pkg-config libc6-dev libsystemd-dev libjansson-dev check"
 want_apt="clang clang-format clang-tidy mandoc shellcheck valgrind gdb python3 tmux strace jq socat git \
 	systemd systemd-container debootstrap dbus zstd qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
-	libuv1-dev libevent-dev libst-dev dpkg-dev debhelper lintian rpm"
+	libuv1-dev libevent-dev libst-dev redis-server nginx dpkg-dev debhelper lintian rpm"
 arm64_apt="qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross libsystemd-dev:arm64 libjansson-dev:arm64 check:arm64"
 
 need_dnf="gcc gcc-c++ make pkgconf-pkg-config glibc-devel systemd-devel jansson-devel check-devel diffutils findutils"
 want_dnf="clang clang-tools-extra mandoc ShellCheck valgrind gdb python3 tmux strace jq socat git libasan libubsan libtsan \
 	systemd systemd-container debootstrap dbus-daemon zstd qemu-user-static gcc-aarch64-linux-gnu libuv-devel libevent-devel \
-	rpm-build systemd-rpm-macros"
+	redis nginx rpm-build systemd-rpm-macros"
 
 as_root()
 {
@@ -62,9 +62,10 @@ refresh_dnf()
 	:
 }
 
+# What comes with a service shall not run it here, so systemctl is told that nothing is booted.
 install_apt()
 {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@"
+	as_root env SYSTEMD_OFFLINE=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@"
 }
 
 install_dnf()

@@ -9,17 +9,15 @@
 # REUSE=1 takes the packages that are there already; else they are built, which is most of the time this takes.
 #
 # It will not show that a package is right for a distribution built on RPM: there is none here, only its rpm.
-import functools
 import glob
 import os
 import subprocess
 
 from lib import cases
-from lib.cases import case, check, equal, need, need_root, shared
-from lib.machine import Machine
+from lib.cases import case, check, equal, need
+from lib.packages import SUITES, Before, booted, finally_ran, get_debs, get_rpms, install, processes, purge, start
 from lib.process import until
 
-SUITES = ('bookworm', 'trixie')
 TREE = '''[tree]
 Finally=/bin/sh -c 'echo $HOLT_RESULT >>/var/finally'
 [process first]
@@ -28,110 +26,6 @@ ExecStart=/bin/true
 [process sleeper]
 ExecStart=/bin/sleep infinity
 '''
-# what others write while a package comes and goes: the package manager's own books, caches, logs
-OTHERS = ('/proc', '/sys', '/dev', '/tmp', '/results', '/run/systemd', '/run/udev', '/run/dbus', '/run/log', '/run/mount', '/var/log',
-          '/var/cache/ldconfig', '/var/lib/dpkg/status-old', '/var/lib/dpkg/lock', '/var/lib/dpkg/triggers', '/var/lib/rpm',
-          '/var/lib/systemd/catalog', '/var/lib/systemd/timers', '/var/tmp', '/var/finally', '/etc/holt/mine.tree')
-
-
-# ---- building, once
-
-class Built:
-    """What packaging/build-KIND has built."""
-    def __init__(self, kind, pattern):
-        if cases.SAN:
-            raise cases.Skip('packages are built without SAN')
-        if not os.environ.get('REUSE'):
-            self._build(kind)
-        self.files = {os.path.basename(f).split('_' if kind == 'deb' else '-0.')[0]: f
-                      for f in glob.glob(os.path.join(cases.BUILD, kind, pattern))}
-
-    @staticmethod
-    def _build(kind):
-        p = subprocess.run([os.path.join(cases.TOP, 'packaging/build-' + kind)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, env=dict(os.environ, BUILD=cases.BUILD))
-        if p.returncode == 77:
-            raise cases.Skip(p.stdout.strip().splitlines()[-1])
-        check(p.returncode == 0, 'build-%s: status %d: %s', kind, p.returncode, p.stdout[-3000:])
-
-    def __getitem__(self, name):
-        return self.files[name]
-
-    def close(self):
-        pass                                    # they stay, as "make deb" would leave them
-
-
-get_debs = shared(lambda: Built('deb', '*.deb'))
-get_rpms = shared(lambda: Built('rpm', 'RPMS/*/*.rpm'))
-MACHINES = {s: shared(functools.partial(Machine, s)) for s in SUITES}
-
-
-def booted(suites):
-    """A case on each suite: fn(t, machine)."""
-    def add(fn):
-        for suite in suites:
-            def run(t, get=MACHINES[suite]):
-                need_root()
-                m = get()
-                t.tell(lambda: m.run('journalctl', '-q', '--no-pager', '-n', '40')[1])
-                fn(t, m)
-            case(run, name='%s on %s' % (fn.__name__, suite), limit=900)
-        return fn
-    return add
-
-
-# ---- the machine before and after
-
-def files(m):
-    """Every path of the machine that is not others' business."""
-    prune = []
-    for p in OTHERS:
-        prune += ['-path', p, '-o']
-    found = m.ok('find', '/', *'('.split(), *prune[:-1], ')', '-prune', '-o', '-print', fails=True)
-    return {p for p in found.splitlines() if p.startswith('/')}
-
-
-def processes(m):
-    """Those that belong to a tree, by their environment."""
-    return m.run('sh', '-c', 'grep -lsz ^HOLT_TREE= /proc/[0-9]*/environ')[1].split()
-
-
-class Before:
-    """Takes down what there is, to compare."""
-    def __init__(self, m):
-        self.m, self.files = m, files(m)
-
-    def is_so_again(self):
-        now = files(self.m)
-        equal(sorted(now - self.files)[:20], [], 'what is left')
-        equal(sorted(self.files - now)[:20], [], 'what is missing')
-        equal(processes(self.m), [], 'processes of trees')
-        equal(self.m.ok('systemctl', 'list-units', '--all', '--no-legend', 'holt@*').strip(), '', 'units')
-
-
-def purge(m):
-    m.run('sh', '-c', 'dpkg --purge holt libholt0; rm -rf /etc/holt /var/finally; systemctl reset-failed')
-
-
-def install(t, m, debs):
-    """Both packages, as dpkg does it. They go with the case."""
-    t.stack.callback(purge, m)
-    for name in ('libholt0', 'holt'):
-        m.copy(debs[name], '/tmp/%s.deb' % name)
-    status, out = m.run('dpkg', '-i', '/tmp/libholt0.deb', '/tmp/holt.deb')
-    if status and 'depends on libc6' in out:    # built on a newer system than the root's
-        raise cases.Skip('what was built here does not run on this root')
-    equal(status, 0, 'dpkg -i: ' + out)
-
-
-def start(m, tree=TREE):
-    m.write('/etc/holt/demo.tree', tree)
-    m.ok('systemctl', 'start', 'holt@demo')
-    equal(m.show('holt@demo', 'ActiveState', 'SubState'), {'ActiveState': 'active', 'SubState': 'running'}, 'the unit')
-
-
-def finally_ran(m):
-    return m.run('sh', '-c', 'cat /var/finally 2>/dev/null')[1].split()
 
 
 # ---- Debian
@@ -218,7 +112,7 @@ def a_tree_that_is_not_there_is_named(t, m):
 @booted(SUITES)
 def a_killed_holtd_takes_its_processes_along_owes_nothing_and_is_started_again(t, m):
     install(t, m, get_debs())
-    start(m)
+    start(m, TREE)
     pid = m.show('holt@demo', 'MainPID')
     first = set(processes(m))
     m.ok('systemctl', 'kill', '--kill-who=main', '-s', 'KILL', 'holt@demo')
@@ -231,7 +125,7 @@ def a_killed_holtd_takes_its_processes_along_owes_nothing_and_is_started_again(t
 @booted(SUITES)
 def an_upgrade_leaves_a_tree_running_and_a_restart_takes_the_new_one(t, m):
     install(t, m, get_debs())
-    start(m)
+    start(m, TREE)
     pid = m.show('holt@demo', 'MainPID')
     m.ok('dpkg', '-i', '/tmp/libholt0.deb', '/tmp/holt.deb')
     equal(m.show('holt@demo', 'ActiveState', 'MainPID', 'NeedDaemonReload'),
@@ -249,7 +143,7 @@ def a_removal_stops_the_trees_and_a_purge_leaves_only_the_administrators_own(t, 
     before = Before(m)
     install(t, m, debs)
     m.write('/etc/holt/mine.tree', TREE)
-    start(m)
+    start(m, TREE)
     m.ok('systemctl', 'enable', 'holt@demo')
     m.ok('dpkg', '-r', 'holt')
     equal(processes(m), [], 'processes of the tree')
@@ -344,7 +238,7 @@ def the_rpms_install_run_a_tree_verify_upgrade_and_go(t, m):
     check(rpm(m, '-i', rpms['holt'])[0] != 0, 'it does not ask for what it needs')
     rpm_ok(m, '-i', base)
     rpm_ok(m, '-i', rpms['holt'], rpms['libholt'])
-    start(m)
+    start(m, TREE)
     m.ok('holtctl', 'status')
     equal(rpm_ok(m, '-V', 'holt', 'libholt'), '', 'what rpm -V says')
     pid = m.show('holt@demo', 'MainPID')
