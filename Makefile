@@ -249,6 +249,10 @@ $(BUILD)/examples/%: $(BUILD)/obj/lib/examples/%.o $(BUILD)/libholt.a
 	@mkdir -p $(@D)
 	$Q$(LINK) -o $@ $^ $(SYSTEMD_LIBS)
 
+# Here the linker puts tests/faults.h between the program and libc.
+FAULTS := $(shell sed -n 's/^FAULT.\([a-z0-9_]*\),.*/\1/p' tests/faults.h)
+$(BUILD)/tests/test_runner: private LDFLAGS += $(FAULTS:%=-Wl,--wrap=%)
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_AID) $(BUILD)/obj/daemon.a $(BUILD)/libholt.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

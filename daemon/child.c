@@ -27,6 +27,8 @@
 #include "daemon/messages.h"
 #include "daemon/tell.h"
 
+enum { POST_LEAST = HOLT_SEC / 2 };
+
 enum role { ROLE_PRE, ROLE_MAIN, ROLE_COMMAND };
 
 static const struct process_conf *conf(const struct child *c)
@@ -72,6 +74,45 @@ void running_close(struct runner *r, struct running *p)
 	if (p->process)
 		forget(r, p);
 	end_output(p, false);
+}
+
+/* One that could not be killed, or was not to be: nobody's from now on, but its end is heard, for its descriptor's sake. */
+struct leftover {
+	struct running running;
+	struct runner *runner;
+	struct leftover *next;
+};
+
+static void leftover_ended(struct watch *w, uint32_t events)
+{
+	struct leftover *l = holt__container(holt__container(w, struct running, watch), struct leftover, running), **at;
+
+	(void)events;
+	for (at = &l->runner->leftovers; *at != l; at = &(*at)->next) {
+	}
+	*at = l->next;
+	watch_remove(&l->runner->watcher, &l->running.watch);
+	l->running.process = holt_process_close(l->running.process);
+	holt__free(l);
+}
+
+void running_leave(struct runner *r, struct running *p)
+{
+	struct leftover *l = p->process ? holt__calloc(1, sizeof *l) : NULL;
+
+	if (!l) {
+		running_close(r, p);
+		return;
+	}
+	*l = (struct leftover){ .running.process = p->process, .runner = r, .next = r->leftovers };
+	l->running.watch.fire = leftover_ended;
+	watch_remove(&r->watcher, &p->watch);
+	orphans_forget(&r->orphans, holt_process_pid(p->process));
+	p->process = NULL;
+	end_output(p, true);
+	r->leftovers = l;
+	(void)watch_add(&r->watcher, &l->running.watch, holt_process_fd(l->running.process, HOLT_PROCESS_PIDFD),
+		EPOLLIN); /* without it the descriptor stays until the end */
 }
 
 bool running_exit(struct runner *r, struct running *p, struct holt_exit *ret)
@@ -149,6 +190,18 @@ static holt_time stop_by(const struct child *c)
 	return holt__time_add(now(c), c->unit->conf->timeout_stop);
 }
 
+/*
+ * ExecStopPost= has a TimeoutStopSec= of its own, as in systemd, but no more than its group has left, and a little in any case.
+ */
+static holt_time post_by(const struct child *c)
+{
+	holt_time by = holt__time_add(now(c), c->unit->conf->timeout_stop);
+
+	if (c->unit->phase == PHASE_STOPPING)
+		by = holt__time_min(by, policy_stop_limit(c->unit));
+	return by > now(c) ? by : now(c) + POST_LEAST;
+}
+
 static holt_time state_deadline(struct child *c)
 {
 	switch (c->life.state) {
@@ -164,7 +217,7 @@ static holt_time state_deadline(struct child *c)
 	case LIFE_CLEAR:
 		return c->clearing ? holt__time_add(now(c), KILL_WAIT) : stop_by(c);
 	case LIFE_POST:
-		return holt__time_add(now(c), c->unit->conf->timeout_stop);
+		return post_by(c);
 	case LIFE_KILL:
 	case LIFE_POST_KILL:
 	case LIFE_LAST:
@@ -250,7 +303,7 @@ static int begin(struct child *c, struct running *p, const struct command *comma
 	if (e < 0) {
 		struct ending ending = ending_cannot_run(-e, failed);
 
-		if (role == ROLE_MAIN)
+		if (role == ROLE_MAIN || (role == ROLE_PRE && !command->ignore))
 			c->ending = ending;
 		tell_cannot_run(c->unit, command, &ending, detail);
 	}
@@ -316,6 +369,19 @@ static int open_notify(struct child *c)
 	return notify_open(&c->notified->notify, &r->notify, id, uid, gid);
 }
 
+/* The main process that somebody else started is not that any more. */
+static void let_go_of_main(struct child *c)
+{
+	struct notified *n = c->notified;
+
+	if (n->main_pidfd < 0)
+		return;
+	watch_close(&c->runner->watcher, &n->main_watch);
+	orphans_forget(&c->runner->orphans, n->main_pid);
+	n->main_pidfd = -1;
+	n->main_pid = 0;
+}
+
 static void close_notify(struct child *c)
 {
 	struct notified *n = c->notified;
@@ -323,9 +389,7 @@ static void close_notify(struct child *c)
 	if (!n)
 		return;
 	notify_close(&n->notify);
-	if (n->main_pidfd >= 0)
-		watch_close(&c->runner->watcher, &n->main_watch);
-	n->main_pidfd = -1;
+	let_go_of_main(c);
 	holt__free(n->status);
 	n->status = NULL;
 }
@@ -336,7 +400,13 @@ static void take_main(struct child *c, pid_t pid)
 	char id[INVOCATION_DIGITS + 1];
 	int fd, e;
 
-	if (c->main.process && pid == holt_process_pid(c->main.process))
+	if (c->life.state != LIFE_PRE && c->life.state != LIFE_START && c->life.state != LIFE_RUN)
+		return; /* it is being brought down: nobody is to be waited for any more */
+	if (c->main.process && pid == holt_process_pid(c->main.process)) {
+		let_go_of_main(c);
+		return;
+	}
+	if (pid == n->main_pid)
 		return;
 	invocation_text(&c->invocation, id);
 	e = notify_main_pidfd(pid, c->main.process ? holt_process_pid(c->main.process) : 0, id, &c->cgroup, &fd);
@@ -345,10 +415,13 @@ static void take_main(struct child *c, pid_t pid)
 			e == -EPERM ? "not a process of this node" : strerror(-e));
 		return;
 	}
-	if (n->main_pidfd >= 0)
-		watch_close(&c->runner->watcher, &n->main_watch);
-	n->main_pidfd = -1;
-	if (watch_add(&c->runner->watcher, &n->main_watch, fd, EPOLLIN) < 0) {
+	let_go_of_main(c);
+	e = orphans_know(&c->runner->orphans, pid); /* else its exit were taken as that of any orphan */
+	if (e == 0)
+		e = watch_add(&c->runner->watcher, &n->main_watch, fd, EPOLLIN);
+	if (e < 0) {
+		tell(c->unit, LOG_ERR, NULL, "MAINPID=%d is not taken: %s", (int)pid, strerror(-e));
+		orphans_forget(&c->runner->orphans, pid);
 		close(fd);
 		return;
 	}
@@ -490,6 +563,9 @@ static enum life_event clear(struct child *c)
 
 	if (leaves_rest(c))
 		return LIFE_CLEARED;
+	c->clear_owed = c->reload.process != NULL; /* it has been killed: what it started is an orphan only then */
+	if (c->clear_owed)
+		return LIFE_EVENTS;
 	c->clearing = !polite;
 	c->left.id = c->invocation;
 	c->left.group = c->recorded; /* for those that have overwritten their environment */
@@ -518,7 +594,10 @@ static void ended(struct child *c)
 
 	record_gone(c);
 	close_notify(c);
-	running_close(c->runner, &c->reload);
+	running_leave(c->runner, &c->reload);
+	running_leave(c->runner, &c->command);
+	running_leave(c->runner, &c->main);
+	c->life.main = c->life.command = false;
 	cgroup_close(&c->cgroup);
 	exec_credentials_remove(&c->runner->exec, c->unit->conf, &c->invocation);
 	end_output(&c->main, leaves_rest(c));
@@ -564,18 +643,21 @@ static void begin_life(struct child *c)
 	c->start_by = holt__time_add(now(c), c->unit->conf->timeout_start);
 	c->invocation = invocation_new();
 	c->ending = (struct ending){ .kind = ENDING_NONE };
-	c->clearing = false;
+	c->clearing = c->clear_owed = false;
 }
 
 void child_event(struct child *c, enum life_event e)
 {
 	if (e == LIFE_WANT_UP && c->life.state == LIFE_DOWN)
 		begin_life(c);
-	if (e == LIFE_WANT_DOWN || e == LIFE_WANT_DEAD)
-		running_kill(&c->reload, SIGKILL);
 	while (e != LIFE_EVENTS) {
 		enum life_step step = life_event(&c->life, c->unit->conf, e);
 
+		if (c->life.state != LIFE_RUN) {
+			running_kill(&c->reload, SIGKILL);
+			if (step != STEP_ENDED)
+				policy_unit_going(&c->runner->policy, c->unit, now(c));
+		}
 		if (step == STEP_NONE)
 			return;
 		e = do_step(c, step);
@@ -588,7 +670,7 @@ void child_stop(struct child *c)
 {
 	child_event(c, LIFE_WANT_DOWN);
 	if (c->life.state == LIFE_STOP || c->life.state == LIFE_TERM || c->life.state == LIFE_ABORT ||
-		(c->life.state == LIFE_CLEAR && !c->clearing))
+		c->life.state == LIFE_POST || (c->life.state == LIFE_CLEAR && !c->clearing))
 		set_timer(c);
 }
 
@@ -672,8 +754,7 @@ static void main_ended_elsewhere(struct watch *w, uint32_t events)
 		x.core = si.si_code == CLD_DUMPED;
 		x.code = si.si_status;
 	}
-	watch_close(&c->runner->watcher, w);
-	n->main_pidfd = -1;
+	let_go_of_main(c);
 	c->life.main = c->main.process != NULL;
 	if (!c->life.main)
 		main_exited(c, &x);
@@ -706,6 +787,32 @@ static void on_command(struct watch *w, uint32_t events)
 	runner_drain(c->runner);
 }
 
+/* Until one cannot be executed, or ends badly. */
+static void reload_next(struct child *c)
+{
+	while (c->reloading < conf(c)->reload.n) {
+		const struct command *command = &conf(c)->reload.v[c->reloading];
+
+		if (begin(c, &c->reload, command, ROLE_COMMAND) == 0 || !command->ignore)
+			return;
+		c->reloading++;
+	}
+	tell(c->unit, LOG_INFO, NULL, "reloaded");
+}
+
+static void reload_goes_on(struct child *c, const struct holt_exit *x)
+{
+	const struct command *command = &conf(c)->reload.v[c->reloading];
+
+	if (is_failure(command, x)) {
+		tell(c->unit, LOG_ERR, NULL, "%s:%u: ExecReload=%s %s %d", command->file, command->line, command->text,
+			x->signaled ? "was killed by signal" : "ended with", x->code);
+		return;
+	}
+	c->reloading++;
+	reload_next(c);
+}
+
 static void on_reload(struct watch *w, uint32_t events)
 {
 	struct running *p = holt__container(w, struct running, watch);
@@ -716,10 +823,12 @@ static void on_reload(struct watch *w, uint32_t events)
 	if (!running_exit(c->runner, p, &x))
 		return;
 	end_output(p, leaves_rest(c));
-	if (x.signaled || x.code)
-		tell(c->unit, LOG_ERR, NULL, "ExecReload= %s %d", x.signaled ? "was killed by signal" : "ended with", x.code);
-	else
-		tell(c->unit, LOG_INFO, NULL, "reloaded");
+	if (c->clear_owed) {
+		(void)clear(c);
+		set_timer(c);
+	} else if (c->life.state == LIFE_RUN) {
+		reload_goes_on(c, &x);
+	}
 	runner_changed(c->runner);
 }
 
@@ -727,7 +836,7 @@ static void on_timer(struct holt__timer *t)
 {
 	struct child *c = holt__container(t, struct child, timer);
 
-	if (c->life.state == LIFE_CLEAR && !c->clearing) { /* asked in vain */
+	if (c->life.state == LIFE_CLEAR && !c->clearing && conf(c)->send_sigkill) { /* asked in vain */
 		c->clearing = true;
 		c->left.signal = SIGKILL;
 		orphans_signal(&c->runner->orphans, &c->left, SIGKILL);
@@ -773,8 +882,9 @@ void processes_reload(struct runner *r)
 		if (!c->reload_asked)
 			continue;
 		c->reload_asked = false;
+		c->reloading = 0;
 		if (c->life.state == LIFE_RUN)
-			(void)begin(c, &c->reload, &conf(c)->reload.v[0], ROLE_COMMAND);
+			reload_next(c);
 	}
 }
 
@@ -850,6 +960,8 @@ void processes_close(struct runner *r)
 		cgroup_close(&c->cgroup);
 		c->log = lines_node_close(c->log);
 	}
+	while (r->leftovers)
+		leftover_ended(&r->leftovers->running.watch, 0);
 	holt__free(r->children);
 	r->children = NULL;
 }

@@ -29,6 +29,7 @@ int running_start(struct runner *r, struct running *p, const struct start *s, co
 /* Takes its exit, and forgets it, but not its output. False: not now, it will be fired again. */
 bool running_exit(struct runner *r, struct running *p, struct holt_exit *ret);
 void running_close(struct runner *r, struct running *p); /* kills it first */
+void running_leave(struct runner *r, struct running *p); /* lets go of it, if it still runs: it ends with the tree */
 /* With its group. Only while it has not been waited for. */
 void running_kill(struct running *p, int sig);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <holt/io.h>
@@ -244,7 +245,7 @@ static enum verdict judge_ready(const struct unit *u, bool patient)
 {
 	switch (u->phase) {
 	case PHASE_UP:
-		return u->goal == GOAL_UP && (!u->group || u->group->n_unsettled == 0) ? IT_IS : NOT_YET;
+		return u->settled ? IT_IS : NOT_YET;
 	case PHASE_IDLE:
 		return u->outcome == OUTCOME_DONE ? IT_IS : u->outcome != OUTCOME_NONE || u->off ? IT_WILL_NOT_BE : NOT_YET;
 	case PHASE_QUEUED:
@@ -515,11 +516,15 @@ static int give_to_group(const struct config *c, const char *path)
 
 int control_listen(const struct config *c, const char *directory)
 {
+	struct sockaddr_un un;
 	char address[256];
 	int fd, r;
 
-	if (snprintf(address, sizeof address, "unix:%s/control", directory) >= (int)sizeof address)
+	if (snprintf(address, sizeof address, "unix:%s/control", directory) - strlen("unix:") >= sizeof un.sun_path) {
+		holt_log(LOG_ERR, "%s/control: a socket's path has at most %zu characters; --state takes another directory",
+			directory, sizeof un.sun_path - 1);
 		return -ENAMETOOLONG;
+	}
 	fd = holt_listen(address, .mode = 0600);
 	if (fd < 0) {
 		holt_log(LOG_ERR, "%s: %s", address + strlen("unix:"), strerror(-fd));

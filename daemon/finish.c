@@ -2,6 +2,8 @@
 /*
  * See finish.h. A group that is armed has a struct finishing from then on, until the last of its commands has ended. A command
  * whose start is canceled (the last shield of the runner is broken) is not done: it is tried again when the runner goes on.
+ * One that cannot be started for want of memory or descriptors is tried again for its FinallyTimeoutSec=; then the next one runs, and
+ * it stays in the records: it is owed to the next recovery.
  */
 #include "daemon/finish.h"
 
@@ -16,6 +18,8 @@
 #include "daemon/messages.h"
 #include "daemon/tell.h"
 
+#define RETRY (100 * HOLT_MS)
+
 struct finishing {
 	struct finishing *next;
 	struct runner *runner;
@@ -23,7 +27,8 @@ struct finishing {
 	struct invocation id; /* of this time that the group is up */
 	uint64_t activation;  /* the same, in the records */
 	struct lines_node *log;
-	size_t left; /* the next to be run is left - 1 */
+	size_t left;         /* the next to be run is left - 1 */
+	holt_time try_until; /* it could not be started so far; 0: it has not been tried */
 	struct running running;
 	struct holt__timer timer;
 	struct orphan_wait orphans; /* what the last one left */
@@ -110,7 +115,13 @@ static void all_gone(struct orphan_wait *w)
 static void timeout(struct holt__timer *t)
 {
 	struct finishing *f = holt__container(t, struct finishing, timer);
+	struct runner *r = f->runner;
 
+	if (f->try_until) {
+		step(f); /* and it may be gone */
+		runner_drain(r);
+		return;
+	}
 	if (f->running.process && !f->late) {
 		f->late = true;
 		running_kill(&f->running, SIGKILL);
@@ -118,7 +129,7 @@ static void timeout(struct holt__timer *t)
 		return;
 	}
 	tell(f->unit, LOG_ERR, MSG_LEFT, "a finally command cannot be killed; it is left to the kernel");
-	watch_remove(&f->runner->watcher, &f->running.watch);
+	running_leave(f->runner, &f->running);
 	orphans_unwait(&f->runner->orphans, &f->orphans);
 	go_on(f);
 }
@@ -164,12 +175,30 @@ static int run(struct finishing *f)
 	tell_command(&told, result_of(f->unit), reason);
 	s.extra = (struct exec_extra){ .id = &f->id, .env = told.env };
 	e = running_start(r, &f->running, &s, &failed, &why);
-	if (e < 0 && e != -ECANCELED) {
+	if (e < 0 && e != -ECANCELED && !f->try_until) {
 		struct ending ending = ending_cannot_run(-e, failed);
 
 		tell_cannot_run(f->unit, s.command, &ending, detail);
 	}
 	return e;
+}
+
+static bool is_passing(int e)
+{
+	return e == -ENOMEM || e == -EMFILE || e == -ENFILE || e == -EAGAIN;
+}
+
+/* True: it will be tried again. */
+static bool try_again(struct finishing *f)
+{
+	holt_time now = f->runner->policy.now;
+
+	if (!f->try_until)
+		f->try_until = holt__time_add(now, f->unit->conf->finally_timeout);
+	if (now >= f->try_until)
+		return false;
+	watch_timer(&f->runner->watcher, &f->timer, now + RETRY);
+	return true;
 }
 
 /* The next one, until one runs or none is left. */
@@ -180,13 +209,21 @@ static void step(struct finishing *f)
 
 		if (e == 0) {
 			f->late = false;
+			f->try_until = 0;
 			watch_timer(&f->runner->watcher, &f->timer,
 				holt__time_add(f->runner->policy.now, f->unit->conf->finally_timeout));
 			return;
 		}
-		if (e == -ECANCELED)
+		if (e == -ECANCELED || (is_passing(e) && try_again(f)))
 			return;
-		done(f);
+		f->try_until = 0;
+		if (!is_passing(e)) {
+			done(f);
+			continue;
+		}
+		f->left--;
+		tell(f->unit, LOG_CRIT, MSG_FINALLY,
+			"a finally command was not run; it is owed still, and run by holtd --recover or the next start");
 	}
 	struct runner *r = f->runner;
 	struct unit *u = f->unit;

@@ -93,7 +93,7 @@ static bool is_settled(const struct unit *u)
 {
 	switch (u->phase) {
 	case PHASE_UP:
-		return u->goal == GOAL_UP && (!u->group || !u->group->n_unsettled);
+		return u->goal == GOAL_UP && !u->going && (!u->group || !u->group->n_unsettled);
 	case PHASE_IDLE:
 		return u->outcome != OUTCOME_NONE || u->off;
 	case PHASE_QUEUED:
@@ -292,23 +292,23 @@ static bool may_stop(const struct unit *u)
 	return true;
 }
 
-static holt_time stop_deadline(const struct unit *u)
+holt_time policy_stop_limit(const struct unit *u)
 {
 	const struct unit *g = u->parent;
-	holt_time now = u->policy->now, limit = HOLT_NEVER;
+	holt_time limit = HOLT_NEVER;
 
 	if (g && g->phase == PHASE_STOPPING)
 		limit = budget_members(g->conf, g->deadline);
 	if (u->policy->hurry && !u->group) /* what a group has is for its finally commands, too */
-		limit = holt__time_min(limit, now + HURRY_SPAN);
-	return budget_deadline(u->conf, now, limit);
+		limit = holt__time_min(limit, u->policy->now + HURRY_SPAN);
+	return limit;
 }
 
 static void begin_stop(struct unit *u)
 {
 	struct group_state *g = u->group;
 
-	u->deadline = stop_deadline(u);
+	u->deadline = budget_deadline(u->conf, u->policy->now, policy_stop_limit(u));
 	put(u, PHASE_STOPPING, u->outcome);
 	if (!g) {
 		act(u, u->policy->hurry > 1 ? ACTION_KILL : ACTION_STOP);
@@ -467,6 +467,20 @@ static void try_restart_range(struct unit *u)
 	g->restart_from = SIZE_MAX;
 }
 
+/* It will not come, for want of one that has failed. */
+static bool is_starved(const struct unit *u)
+{
+	if (u->phase != PHASE_QUEUED)
+		return u->phase == PHASE_IDLE && u->outcome == OUTCOME_FAILED && !u->conf->ignore_failure;
+	for (size_t i = 0; i < u->conf->requires.n; i++) {
+		const struct unit *r = unit_of(u, u->conf->requires.v[i]);
+
+		if ((r->phase == PHASE_IDLE && r->outcome == OUTCOME_FAILED) || (r->phase == PHASE_QUEUED && is_starved(r)))
+			return true;
+	}
+	return false;
+}
+
 static void look_at_group(struct unit *u)
 {
 	struct group_state *g = u->group;
@@ -484,8 +498,14 @@ static void look_at_group(struct unit *u)
 	if (u->phase == PHASE_STARTING && !g->n_unsettled)
 		became_ready(u);
 	try_restart_range(u);
-	if (!g->n_holding)
-		conclude(u, OUTCOME_DONE, NULL, NULL);
+	if (g->n_holding)
+		return;
+	for (size_t i = 0; i < u->conf->members.n; i++)
+		if (is_starved(unit_of(u, u->conf->members.v[i]))) {
+			conclude(u, OUTCOME_FAILED, NULL, "what is left can never start: something that it requires has failed");
+			return;
+		}
+	conclude(u, OUTCOME_DONE, NULL, NULL);
 }
 
 static void look(struct unit *u)
@@ -577,10 +597,22 @@ void policy_unit_ready(struct policy *p, struct unit *u, holt_time now)
 	settle(p);
 }
 
+void policy_unit_going(struct policy *p, struct unit *u, holt_time now)
+{
+	policy_time(p, now);
+	if (u->phase != PHASE_UP || u->going)
+		return;
+	u->going = true;
+	mark(u);
+	act(u, ACTION_CHANGED);
+	settle(p);
+}
+
 void policy_unit_ended(struct policy *p, struct unit *u, const struct ending *e, holt_time now)
 {
 	policy_time(p, now);
 	u->ending = *e;
+	u->going = false;
 	if (is_running(u))
 		gone(u, e->failed);
 	settle(p);

@@ -59,6 +59,7 @@ struct unit {
 	bool blocked;    /* QUEUED, for one of its Requires= that will not come by itself */
 	bool obstacle;   /* it goes down, or one after it does: those before it wait with their stop */
 	bool off;        /* Enabled=no, its own or that of a group around it */
+	bool going;      /* UP, but its process has ended: what comes after that is not over yet */
 	bool aside;      /* it shall go down for a sibling's restart, and stay there */
 	bool marked;
 	bool cannot_start; /* FAILED: because a process could not be executed at the first start */
@@ -117,8 +118,10 @@ void policy_start(struct policy *p, holt_time now); /* the tree */
 void policy_stop(struct policy *p, holt_time now);  /* the tree; repeats change nothing */
 void policy_hurry(struct policy *p, holt_time now); /* once: all at once, twice: killed */
 void policy_unit_ready(struct policy *p, struct unit *u, holt_time now);
+void policy_unit_going(struct policy *p, struct unit *u, holt_time now); /* its process has ended, and more will be done */
 void policy_unit_ended(struct policy *p, struct unit *u, const struct ending *e, holt_time now); /* and nothing is left of it */
 void policy_finally_done(struct policy *p, struct unit *u, holt_time now);
+holt_time policy_stop_limit(const struct unit *u); /* by when its group, or the hurry, wants it gone; HOLT_NEVER */
 
 /* ---- by hand. -ESHUTDOWN: the tree stops; -EHOSTDOWN: its group is not up; start: -EALREADY */
 int policy_unit_start(struct policy *p, struct unit *u, holt_time now);

@@ -155,8 +155,14 @@ static int run_one(struct recovery *v, const struct recorded_finally *f)
 	struct invocation id = invocation_new();
 	int r = run_command(v, f, &id), e;
 
-	if (r == -ECANCELED)
+	if (r == -ECANCELED) {
+		struct holt_scope s;
+
+		holt_scope_begin(&s, holt_in(HOLT_SEC), HOLT_SHIELD); /* the command is owed still, but nothing of it is left */
+		kill_family(v, f, &id);
+		(void)holt_scope_end(&s, 0);
 		return r;
+	}
 	kill_family(v, f, &id);
 	v->report->ran++;
 	v->report->failed += r < 0;

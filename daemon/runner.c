@@ -351,7 +351,8 @@ void runner_close(struct runner *r)
 	holt__timer_stop(&r->last_call);
 	policy_close(&r->policy);
 	watch_not_later(&r->watcher, &r->announce);
+	watch_remove(&r->watcher, &r->kick);
 	if (r->kick_fd >= 0)
-		watch_close(&r->watcher, &r->kick);
+		close(r->kick_fd);
 	watcher_close(&r->watcher);
 }

@@ -50,8 +50,9 @@ struct child {
 	struct runner *runner;
 	struct unit *unit;
 	struct life life;
-	bool clearing; /* what is left has been sent SIGKILL, not only KillSignal= */
-	bool reload_asked;
+	bool clearing;                 /* what is left has been sent SIGKILL, not only KillSignal= */
+	bool reload_asked, clear_owed; /* LIFE_CLEAR begins when the reload command has ended */
+	size_t reloading;              /* the ExecReload= that runs */
 	struct running main, command, reload;
 	pid_t recorded;           /* its main process, in the records; 0: none */
 	struct lines_node *log;   /* NULL: it has not been started yet */
@@ -65,6 +66,7 @@ struct child {
 };
 
 struct finishing;
+struct leftover;
 
 struct runner {
 	struct config *config;
@@ -85,6 +87,7 @@ struct runner {
 	struct lines *lines;
 	struct child *children; /* as policy.units; those of groups do nothing */
 	struct finishing *finishing;
+	struct leftover *leftovers;            /* processes that outlived their node */
 	struct holt_event changed;             /* pulsed (set, cleared) when something about a unit has changed: look again */
 	holt_time extend_until;                /* by when systemd lets us start, as told */
 	bool busy, reload_asked, ended, clean; /* clean: nothing of the tree is left */

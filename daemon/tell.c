@@ -68,7 +68,10 @@ void tell_changed(const struct unit *u)
 		tell(u, LOG_DEBUG, NULL, "starting");
 		break;
 	case PHASE_UP:
-		tell(u, LOG_INFO, u->parent ? MSG_READY : MSG_TREE_READY, "ready");
+		if (u->going)
+			tell(u, LOG_DEBUG, NULL, "its process has ended");
+		else
+			tell(u, LOG_INFO, u->parent ? MSG_READY : MSG_TREE_READY, "ready");
 		break;
 	case PHASE_BACKOFF:
 		unit_why(u, &t);

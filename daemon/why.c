@@ -13,6 +13,8 @@ const char *unit_state(const struct unit *u)
 	case PHASE_STARTING:
 		return "starting";
 	case PHASE_UP:
+		if (u->going)
+			return "stopping";
 		return !u->group || !u->group->n_unsettled ? "ready" : "degraded";
 	case PHASE_STOPPING:
 		return u->group && u->group->finishing ? "finally" : "stopping";
@@ -175,7 +177,12 @@ static void why_idle(const struct unit *u, struct holt__text *t)
 		holt__text_add(t, "stopped for the restart of a sibling, and Restart=no");
 		break;
 	case OUTCOME_STOPPED:
-		holt__text_add(t, u->parent && u->parent->phase == PHASE_IDLE ? "stopped with its group" : "stopped by hand");
+		if (!u->parent)
+			holt__text_add(t, "stopped");
+		else if (u->parent->phase == PHASE_IDLE || u->parent->phase == PHASE_STOPPING || u->parent->goal != GOAL_UP)
+			holt__text_add(t, "stopped with its group");
+		else
+			holt__text_add(t, "stopped by hand");
 		break;
 	default:
 		holt__text_add(t, u->off ? "Enabled=no" : "not started");
@@ -200,6 +207,8 @@ void unit_why(const struct unit *u, struct holt__text *t)
 	case PHASE_UP:
 		if (u->group && u->group->n_unsettled)
 			why_members(u, "not ready: ", false, t);
+		else if (u->going)
+			holt__text_add(t, "its process has ended, and what is left of it is being brought down");
 		else if (u->goal != GOAL_UP)
 			holt__text_add(t, "will stop, when all that come after it are down");
 		break;

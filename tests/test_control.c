@@ -716,7 +716,7 @@ static int stops_while_it_is_looked_at(void *arg)
 	got(&end_of_db, "");
 	ends_when_asked(db);
 	got(&end_of_db, "OK {\"state\":\"stopped\",\"why\":\"stopped with its group\"}");
-	got(&end_of_tree, "OK {\"state\":\"stopped\",\"why\":\"stopped by hand\"}");
+	got(&end_of_tree, "OK {\"state\":\"stopped\",\"why\":\"stopped\"}");
 	got(&never, "WillNotBe {\"state\":\"stopped\",\"why\":\"stopped with its group\",\"path\":\"web/a\"}");
 
 	ck_assert_int_eq(holt_supervisor_wait(s), 0);
