@@ -5,7 +5,9 @@
  *
  * A process is one of ours if the number, the start time, the boot and the pid namespace are those that were recorded,
  * all compared after a pidfd of it was opened; or if it has the HOLT_INVOCATION_ID of a recorded one in its environment,
- * read after a pidfd of it was opened. Its cgroup is killed whole. So no signal reaches a stranger. Killing goes on until
+ * read after a pidfd of it was opened; or if it has none, as a program that writes a title over it (nginx), and is in the process
+ * group or session of a recorded one whose number nobody has now. Its cgroup is killed whole. So no signal reaches a stranger,
+ * but for one that is in a group whose number was given out anew, and whose leader has ended, too. Killing goes on until
  * a look at all processes finds none, 5 s at most: who forks fast has no children that we do not see in the next round.
  *
  * Then the commands, one after the other: of each activation the newest first, and those of a group after all that are

@@ -85,10 +85,9 @@ static int sort(struct round *d)
 	return 0;
 }
 
-/* The first of those with that number which is that process: a number may have been recorded twice. */
-static const struct recorded_process *find_by_pid(const struct round *d, pid_t pid, uint64_t start)
+static size_t first_with(const struct round *d, pid_t pid)
 {
-	size_t n = d->recorded->n_processes, low = 0, high = n;
+	size_t low = 0, high = d->recorded->n_processes;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
@@ -98,10 +97,38 @@ static const struct recorded_process *find_by_pid(const struct round *d, pid_t p
 		else
 			high = mid;
 	}
-	for (; low < n && d->by_pid[low]->pid == pid; low++)
-		if (start && d->by_pid[low]->start == start)
-			return d->by_pid[low];
+	return low;
+}
+
+/* The first of those with that number which is that process: a number may have been recorded twice. */
+static const struct recorded_process *find_by_pid(const struct round *d, pid_t pid, uint64_t start)
+{
+	size_t n = d->recorded->n_processes;
+
+	for (size_t i = first_with(d, pid); i < n && d->by_pid[i]->pid == pid; i++)
+		if (start && d->by_pid[i]->start == start)
+			return d->by_pid[i];
 	return NULL;
+}
+
+/* The oldest of that number. */
+static const struct recorded_process *find_by_number(const struct round *d, pid_t pid)
+{
+	const struct recorded_process *oldest = NULL;
+
+	for (size_t i = first_with(d, pid); i < d->recorded->n_processes && d->by_pid[i]->pid == pid; i++)
+		if (!oldest || d->by_pid[i]->start < oldest->start)
+			oldest = d->by_pid[i];
+	return oldest;
+}
+
+/* When the one that has the number now was started; 0: nobody has. */
+static uint64_t start_of(const struct round *d, pid_t pid)
+{
+	char stat[STAT_SIZE];
+	ssize_t n = proc_read(d->state->proc, pid, "stat", stat, sizeof stat);
+
+	return n <= 0 ? 0 : state_start_time(stat, (size_t)n);
 }
 
 static bool is_want(int r)
@@ -120,7 +147,7 @@ static bool is_nobody(const char *stat)
 		(flags & KERNEL_THREAD);
 }
 
-static int find_by_id(struct round *d, pid_t pid, const struct recorded_process **ret)
+static int find_by_id(struct round *d, pid_t pid, const struct recorded_process **ret, bool *ret_has_id)
 {
 	struct recorded_process key = { .pid = pid };
 	const struct recorded_process *const p = &key, *const * found;
@@ -130,10 +157,31 @@ static int find_by_id(struct round *d, pid_t pid, const struct recorded_process 
 		d->unsure |= r == -EBUSY || r == -EAGAIN;
 		return is_want(r) ? r : 0;
 	}
+	*ret_has_id = key.id.v[0] || key.id.v[1];
 	found = bsearch(&p, d->by_id, d->recorded->n_processes, sizeof *d->by_id, compare_ids);
 	if (found)
 		*ret = *found;
 	return 0;
+}
+
+/*
+ * Who has overwritten its environment, but is in the process group or the session of a recorded process, and came after it. Its number
+ * cannot have been given to another while a group or a session has it.
+ */
+static const struct recorded_process *find_by_group(const struct round *d, const char *stat, uint64_t start)
+{
+	const char *p = strrchr(stat, ')');
+	int ids[2];
+
+	if (!p || !start || sscanf(p, ") %*c %*d %d %d", &ids[0], &ids[1]) != 2)
+		return NULL;
+	for (size_t i = 0; i < HOLT__N(ids); i++) {
+		const struct recorded_process *r = find_by_number(d, ids[i]);
+
+		if (r && start >= r->start && start_of(d, r->pid) <= r->start)
+			return r;
+	}
+	return NULL;
 }
 
 /* *ret stays NULL: nobody of ours. -EMFILE and its like: it cannot be said now. */
@@ -141,12 +189,19 @@ static int find(struct round *d, pid_t pid, const struct recorded_process **ret,
 {
 	char stat[STAT_SIZE];
 	ssize_t n = proc_read(d->state->proc, pid, "stat", stat, sizeof stat);
+	bool has_id = false;
+	uint64_t start;
+	int r;
 
 	if (n <= 0 || is_nobody(stat))
 		return is_want((int)n) ? (int)n : 0;
-	*ret = find_by_pid(d, pid, state_start_time(stat, (size_t)n));
+	start = state_start_time(stat, (size_t)n);
+	*ret = find_by_pid(d, pid, start);
 	*ret_main = *ret != NULL;
-	return *ret ? 0 : find_by_id(d, pid, ret);
+	r = *ret ? 0 : find_by_id(d, pid, ret, &has_id);
+	if (r == 0 && !*ret && !has_id)
+		*ret = find_by_group(d, stat, start);
+	return r;
 }
 
 /* ---- killing */

@@ -12,7 +12,7 @@ import urllib.request
 
 from lib import cases
 from lib.cases import case, check, equal, found, need, need_root
-from lib.holtd import HOLTD, Holtd, dead, environ_of, free_port, recover, until
+from lib.holtd import HOLTD, Holtd, all_pids, dead, environ_of, free_port, parent_of, recover, until
 
 TERM, INT, KILL, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGHUP
 
@@ -267,6 +267,7 @@ ExecStart=/bin/sh -c 'setsid sleep 4243 & exec sleep infinity'
 ''').ready()
     until(lambda: any('4243' in c for _, c in d.alive().get('g/p', [])))
     direct = [d.pid_of(n) for n in ('redis', 'web', 'g/p')]
+    workers = until(lambda: [p for p in all_pids() if parent_of(p) == direct[1]])   # of nginx, which write over their environment
     d.signal(KILL)
     d.exit()
     for pid in direct:
@@ -274,6 +275,7 @@ ExecStart=/bin/sh -c 'setsid sleep 4243 & exec sleep infinity'
     p = recover(d)
     equal(p.returncode, 0, 'status of --recover: ' + p.stdout)
     until(lambda: not d.alive())
+    check(all(dead(p) for p in workers), 'a worker of nginx lives on')
     equal(finally_ran(d), ['inner g crashed', 'second', 'first crashed'], 'finally')
     p = recover(d)
     equal((p.returncode, len(finally_ran(d))), (0, 3), 'a second recovery')
@@ -289,6 +291,148 @@ def the_next_start_recovers_first(t):
     n.signal(TERM)
     n.ends(0)
     equal(len(finally_ran(d)), 4, 'finally commands')
+
+
+# ---- what commands and odd processes do
+
+@case
+def an_execstartpre_that_cannot_be_executed_is_a_failure(t):
+    d = Holtd(t, '[process a]\nExecStartPre=/nonexistent/thing\nExecStart=/bin/echo never\n')
+    d.ends(1)
+    check(not d.lines('a'), 'it was started')
+    d.logged(r':2: cannot execute "/nonexistent/thing"')
+
+
+@case
+def what_outlives_its_stop_does_not_keep_its_node_from_starting_and_ends_with_the_tree(t):
+    d = Holtd(t, """[process a]
+SendSIGKILL=no
+TimeoutStopSec=200ms
+ExecStart=/bin/sh -c 'trap "" TERM; echo here; while :; do sleep 1; done'
+""").ready()
+    d.logged('a *. here')
+    old = d.pid_of('a')
+    d.ctl('restart', 'a')
+    until(lambda: d.lines('a').count('here') == 2)
+    check(not dead(old), 'it was killed')
+    check('ready' in d.ctl('status'), 'a is not ready')
+    check('cannot execute' not in d.log.text(), 'the log tells of an error')
+    d.signal(TERM)
+    d.ends(0)
+
+
+@case
+def sendsigkill_no_spares_grandchildren_too(t):
+    d = Holtd(t, """[process b]
+ExecStart=/bin/sleep infinity
+[process a]
+SendSIGKILL=no
+KillMode=control-group
+TimeoutStopSec=200ms
+ExecStart=/bin/sh -c 'setsid sh -c "trap : TERM; echo grandchild; while :; do sleep 1; done" & exec sleep infinity'
+""").ready()
+    d.logged('a *. grandchild')
+    d.ctl('stop', 'a')
+    check(d.nodes().get('a'), 'the grandchild was killed')
+    d.signal(TERM)
+    d.ends(0)
+
+
+@case
+def a_node_is_not_ready_while_its_execstoppost_runs(t):
+    d = Holtd(t, """[process other]
+ExecStart=/bin/sleep infinity
+[process a]
+RestartSec=0
+ExecStart=/bin/sh -c 'test -e @F@/second && exec sleep infinity; until test -e @F@/go; do sleep 0.1; done; touch @F@/second; exit 7'
+ExecStopPost=/bin/sh -c 'echo post; until test -e @F@/on; do sleep 0.1; done'
+""").ready()
+    open(d.path('go'), 'w').close()
+    d.logged('a *. post')
+    check('stopping' in d.ctl('status', 'a', status=None), 'it is not shown as stopping')
+    check('has ended' in d.ctl('why', 'a'), 'why does not say so')
+    open(d.path('on'), 'w').close()
+    d.ctl('wait', 'a')
+    d.signal(TERM)
+    d.ends(0)
+
+
+@case
+def execstoppost_is_killed_when_the_hurry_wants_it(t):
+    d = Holtd(t, """[process a]
+ExecStart=/bin/sleep infinity
+ExecStopPost=/bin/sh -c 'echo post; exec sleep infinity'
+TimeoutStopSec=1h
+""").ready()
+    d.signal(INT)
+    d.logged('a *. post')
+    d.signal(INT)
+    d.ends(-INT)
+
+
+@case
+def the_first_main_process_can_take_its_role_back(t):
+    folder = t.folder()
+    with open(folder + '/main.py', 'w') as f:
+        f.write("""import os, socket, sys, time
+s = socket.socket(1, 2); s.connect(os.environ["NOTIFY_SOCKET"])
+c = os.fork() or os.execvp("sleep", ["sleep", "1000"])
+s.send(b"MAINPID=%d\\nREADY=1" % c); s.send(b"MAINPID=%d" % os.getpid())
+while not os.path.exists(sys.argv[1]): time.sleep(0.05)
+sys.exit(5)
+""")
+    d = Holtd(t, '[process a]\nType=notify\nRestart=no\nExecStart=%s @F@/main.py @F@/go\n' % found('python3'), folder=folder).ready()
+    open(d.path('go'), 'w').close()
+    d.ends(3)
+    d.logged('exit 5')
+
+
+@case
+def all_commands_of_execreload_run_and_what_they_leave_goes_with_the_node(t):
+    d = Holtd(t, """[process other]
+ExecStart=/bin/sleep infinity
+[process a]
+Restart=no
+ExecStart=/bin/sh -c 'until test -e @F@/go; do sleep 0.1; done'
+ExecReload=-/bin/false
+ExecReload=/bin/echo second
+ExecReload=/bin/sh -c 'setsid sleep 4711 & echo third; exec sleep infinity'
+""").ready()
+    d.ctl('reload', 'a')
+    d.logged('a *. second')
+    d.logged('a *. third')
+    until(lambda: any('4711' in c for _, c in d.alive().get('a', [])))
+    open(d.path('go'), 'w').close()
+    d.ctl('wait', '--for=stopped', 'a', status=None)
+    d.logged('a: ended well')
+    check(not d.nodes().get('a'), 'something of it is left')
+    d.signal(TERM)
+    d.ends(0)
+
+
+@case
+def a_tree_whose_rest_can_never_start_has_failed(t):
+    d = Holtd(t, """[process a]
+Restart=no
+OnFailure=ignore
+ExecStart=/bin/false
+[process b]
+Requires=a
+ExecStart=/bin/sleep infinity
+""")
+    d.ends(3)
+    d.logged('can never start')
+
+
+@case
+def a_state_directory_that_is_too_long_for_a_socket_is_named(t):
+    folder = t.folder()
+    with open(folder + '/a.tree', 'w') as f:
+        f.write('[process a]\nExecStart=/bin/true\n')
+    p = subprocess.run([HOLTD, '--state', folder + '/' + 'x' * 200, folder + '/a.tree'], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True)
+    equal(p.returncode, 1, 'status')
+    check('at most 107 characters' in p.stdout, '%s', p.stdout)
 
 
 # ---- strategies

@@ -166,4 +166,4 @@ def recover(d, *args):
                           stderr=subprocess.STDOUT, text=True, timeout=60)
 
 
-__all__ = ['Holtd', 'HOLTD', 'HOLTCTL', 'free_port', 'environ_of', 'recover', 'until', 'all_pids', 'dead', 'command_of']
+__all__ = ['Holtd', 'parent_of', 'HOLTD', 'HOLTCTL', 'free_port', 'environ_of', 'recover', 'until', 'all_pids', 'dead', 'command_of']
