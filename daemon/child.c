@@ -687,6 +687,12 @@ static void main_goes(struct child *c)
 		(void)kill(-holt_process_pid(c->main.process), SIGKILL);
 }
 
+/* ExecStart=-; each command of a oneshot is looked at by itself. */
+static bool ignores_failure(const struct child *c)
+{
+	return conf(c)->type != TYPE_ONESHOT && conf(c)->start.v[0].ignore;
+}
+
 static void take_ending(struct child *c, const struct holt_exit *x)
 {
 	if (c->ending.kind != ENDING_NONE)
@@ -695,7 +701,7 @@ static void take_ending(struct child *c, const struct holt_exit *x)
 		.kind = x->signaled ? ENDING_SIGNAL : ENDING_EXIT,
 		.core = x->core,
 		.value = x->code,
-		.failed = ending_failed(c->unit->conf, x->signaled, x->code),
+		.failed = !ignores_failure(c) && ending_failed(c->unit->conf, x->signaled, x->code),
 	};
 }
 

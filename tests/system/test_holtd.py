@@ -304,6 +304,13 @@ def an_execstartpre_that_cannot_be_executed_is_a_failure(t):
 
 
 @case
+def a_minus_before_the_command_makes_its_failure_none(t):
+    d = Holtd(t, '[process a]\nRestart=on-failure\nExecStart=-/bin/sh -c "echo once; exit 7"\n')
+    d.ends(0)
+    equal(d.lines('a'), ['once'], 'what it wrote')
+
+
+@case
 def what_outlives_its_stop_does_not_keep_its_node_from_starting_and_ends_with_the_tree(t):
     d = Holtd(t, """[process a]
 SendSIGKILL=no
