@@ -690,7 +690,7 @@ static void main_goes(struct child *c)
 /* ExecStart=-; each command of a oneshot is looked at by itself. */
 static bool ignores_failure(const struct child *c)
 {
-	return conf(c)->type != TYPE_ONESHOT && conf(c)->start.v[0].ignore;
+	return conf(c)->type != TYPE_ONESHOT && c->unit->conf->start.v[0].ignore;
 }
 
 static void take_ending(struct child *c, const struct holt_exit *x)
