@@ -360,6 +360,7 @@ static int open_notify(struct child *c)
 		c->notified->notify.store = &c->notified->store;
 		c->notified->notify.label = c->unit->conf->path;
 		c->notified->main_watch.fire = main_ended_elsewhere;
+		r->notified[r->n_notified++] = c->notified;
 	}
 	c->notified->watchdog = conf(c)->watchdog;
 	e = exec_user_of(&r->exec, c->unit->conf, &uid, &gid);
@@ -410,9 +411,12 @@ static void take_main(struct child *c, pid_t pid)
 		return;
 	invocation_text(&c->invocation, id);
 	e = notify_main_pidfd(pid, c->main.process ? holt_process_pid(c->main.process) : 0, id, &c->cgroup, &fd);
+	n->lost_main = e == -ESRCH;
 	if (e < 0) {
 		tell(c->unit, LOG_WARNING, NULL, "MAINPID=%d is not taken: %s", (int)pid,
-			e == -EPERM ? "not a process of this node" : strerror(-e));
+			e == -EPERM            ? "not a process of this node"
+				: n->lost_main ? "it has ended already, which is a failure"
+					       : strerror(-e));
 		return;
 	}
 	let_go_of_main(c);
@@ -644,6 +648,8 @@ static void begin_life(struct child *c)
 	c->invocation = invocation_new();
 	c->ending = (struct ending){ .kind = ENDING_NONE };
 	c->clearing = c->clear_owed = false;
+	if (c->notified)
+		c->notified->lost_main = false;
 }
 
 void child_event(struct child *c, enum life_event e)
@@ -712,6 +718,7 @@ static bool is_failure(const struct command *command, const struct holt_exit *x)
 
 static void main_exited(struct child *c, const struct holt_exit *x)
 {
+	static const struct holt_exit lost = { .code = 255 };
 	bool oneshot = conf(c)->type == TYPE_ONESHOT;
 	const struct command *command = life_command(&c->life, c->unit->conf);
 
@@ -722,6 +729,8 @@ static void main_exited(struct child *c, const struct holt_exit *x)
 		child_event(c, LIFE_COMMAND_OK);
 		return;
 	}
+	if (c->notified && c->notified->lost_main && !x->signaled && x->code == 0)
+		x = &lost;
 	take_ending(c, x);
 	if (c->life.state == LIFE_START && !oneshot && !c->ending.failed) {
 		c->ending.kind = ENDING_NOT_READY;
@@ -746,7 +755,10 @@ static void on_main(struct watch *w, uint32_t events)
 	runner_drain(c->runner);
 }
 
-/* Its exit is not ours to take: that it is gone is all that is known. */
+/*
+ * As long as the process that we started lives, this one may be a child of its, and its exit not ours to take: that it is gone is all that
+ * is known. Else it is ours, and an exit that was lost is a failure.
+ */
 static void main_ended_elsewhere(struct watch *w, uint32_t events)
 {
 	struct notified *n = holt__container(w, struct notified, main_watch);
@@ -759,6 +771,9 @@ static void main_ended_elsewhere(struct watch *w, uint32_t events)
 		x.signaled = si.si_code != CLD_EXITED;
 		x.core = si.si_code == CLD_DUMPED;
 		x.code = si.si_status;
+	} else if (!c->main.process) {
+		holt_log(LOG_ERR, "the exit of process %d was lost", (int)n->main_pid);
+		x.code = 255;
 	}
 	let_go_of_main(c);
 	c->life.main = c->main.process != NULL;
@@ -929,10 +944,21 @@ const char *child_status(const struct child *c)
 
 /* ---- all of them */
 
+/* MAINPID= of one that has died already: once its exit is taken as an orphan's, nobody knows it any more. */
+static void hear_all(struct orphans *o)
+{
+	struct runner *r = holt__container(o, struct runner, orphans);
+
+	for (size_t i = 0; i < r->n_notified; i++)
+		notify_drain(&r->notified[i]->notify);
+}
+
 int processes_open(struct runner *r)
 {
+	r->orphans.hear = hear_all;
 	r->children = holt__calloc(r->config->nodes.n, sizeof *r->children);
-	if (!r->children)
+	r->notified = holt__calloc(r->config->nodes.n, sizeof(struct notified *));
+	if (!r->children || !r->notified)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->config->nodes.n; i++) {
 		struct child *c = &r->children[i];
@@ -968,6 +994,10 @@ void processes_close(struct runner *r)
 	}
 	while (r->leftovers)
 		leftover_ended(&r->leftovers->running.watch, 0);
+	r->orphans.hear = NULL;
+	holt__free(r->notified);
+	r->notified = NULL;
+	r->n_notified = 0;
 	holt__free(r->children);
 	r->children = NULL;
 }

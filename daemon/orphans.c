@@ -215,6 +215,10 @@ static void reap(struct orphans *o)
 		pid_t pid = peek();
 		uint32_t *at = pids_find(&o->pids, pid);
 
+		if (pid != 0 && !(at && *at == KNOWN) && o->hear) {
+			o->hear(o);
+			at = pids_find(&o->pids, pid);
+		}
 		if (pid == 0) {
 			o->behind = 0;
 			return;
@@ -398,6 +402,8 @@ static void round_ends(struct watch_later *l)
 		watch_later(o->watcher, l);
 		return;
 	}
+	if (o->scan && o->hear)
+		o->hear(o);
 	if (o->scan)
 		scan(o);
 	if (!o->reap && !o->scan)

@@ -61,8 +61,9 @@ struct orphans {
 	size_t n, room;
 	struct orphan_wait *all, *wait[ORPHAN_BUCKETS];
 	size_t n_waiting;
-	struct orphan_wait *gone; /* those about to be told */
-	unsigned long reaped;     /* so many, ever */
+	struct orphan_wait *gone;        /* those about to be told */
+	unsigned long reaped;            /* so many, ever */
+	void (*hear)(struct orphans *o); /* NULL; called before an exit is taken: what the dead have said may make one known */
 };
 
 /* Becomes subreaper; SIGCHLD gets its default action and is blocked in this thread. -ENOMEM, -errno. */

@@ -41,6 +41,7 @@ struct notified {
 	struct child *child;
 	int main_pidfd; /* of a main process that somebody else started (MAINPID=); -1: none */
 	pid_t main_pid;
+	bool lost_main; /* MAINPID= named one that had ended already: how, nobody knows */
 	struct watch main_watch;
 	holt_time watchdog; /* span; 0: none */
 	char *status;       /* STATUS=; NULL: none */
@@ -85,7 +86,9 @@ struct runner {
 	struct state *state;
 	struct exec_base exec;
 	struct lines *lines;
-	struct child *children; /* as policy.units; those of groups do nothing */
+	struct child *children;     /* as policy.units; those of groups do nothing */
+	struct notified **notified; /* those of the children that have one */
+	size_t n_notified;
 	struct finishing *finishing;
 	struct leftover *leftovers;            /* processes that outlived their node */
 	struct holt_event changed;             /* pulsed (set, cleared) when something about a unit has changed: look again */

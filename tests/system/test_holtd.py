@@ -395,6 +395,21 @@ sys.exit(5)
 
 
 @case
+def a_main_process_that_has_ended_before_it_was_named_is_a_failure(t):
+    folder = t.folder()
+    with open(folder + '/main.py', 'w') as f:
+        f.write("""import os, socket
+s = socket.socket(1, 2); s.connect(os.environ["NOTIFY_SOCKET"])
+c = os.fork() or os._exit(3)
+os.waitid(os.P_PID, c, os.WEXITED | os.WNOWAIT)
+s.send(b"MAINPID=%d\\nREADY=1" % c)
+""")
+    d = Holtd(t, '[process a]\nType=notify\nRestart=no\nExecStart=%s @F@/main.py\n' % found('python3'), folder=folder).ready()
+    d.ends(3)
+    d.logged('it has ended already')
+
+
+@case
 def all_commands_of_execreload_run_and_what_they_leave_goes_with_the_node(t):
     d = Holtd(t, """[process other]
 ExecStart=/bin/sleep infinity
