@@ -8,6 +8,19 @@
  * shield breaks, all is killed. The runner itself works behind that shield, and then, for finally still runs, in a finally handler.
  *
  * Exit status: 0 stopped or done, 1 it cannot start, 2 usage, 3 the tree failed.
+ *
+ * Which file does what. Pure, without a system call:
+ *	the tree file    config.h: sources, sections, syntax, keys, values, parsers, names, nearest, cmdline, unfold, graph, problem
+ *	decisions        policy (the tree), life (one process), budget (deadlines), ending, why, cause
+ *	text             utf8, row, draw, symbols
+ * Doing what they decide:
+ *	runner, watch    the one task, and all that it waits for
+ *	child, finish    processes of nodes; finally commands. exec*, envfile: what such a process gets. lines*: what it writes
+ *	notify*, mainpid, fdstore            sd_notify of a node
+ *	orphans, children, lookup, pids      what has lost its parent; invocation: whose it is. cgroup, cgtree: the same by cgroup
+ *	state, records*, recover*            what outlives a holtd that is killed
+ *	control*                             the Varlink socket; holtctl, ctl_*: its other side
+ *	tell             the log
  */
 #include <errno.h>
 #include <getopt.h>
