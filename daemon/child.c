@@ -98,8 +98,11 @@ static void leftover_ended(struct watch *w, uint32_t events)
 
 void running_leave(struct runner *r, struct running *p)
 {
-	struct leftover *l = p->process ? holt__calloc(1, sizeof *l) : NULL;
+	struct leftover *l;
 
+	if (!p->process) /* its output is the caller's matter */
+		return;
+	l = holt__calloc(1, sizeof *l);
 	if (!l) {
 		running_close(r, p);
 		return;
