@@ -332,3 +332,108 @@ TEST(a_walk_is_bounded_and_allocates_nothing)
 {
 	ck_assert_int_eq(harness_run(bounded, NULL), 0);
 }
+
+/* ---- hooks */
+
+static char events[1024];
+
+static void hook(void *arg, int event, holt_task *t)
+{
+	static const char *const names[] = { "spawned", "resumed", "suspended", "canceled", "ended", "finally" };
+	size_t n = strlen(events);
+
+	ck_assert_ptr_eq(arg, events);
+	ck_assert_ptr_null(holt_self());
+	ck_assert_int_eq(holt_sleep(1), -EPERM);
+	if (event == HOLT_HOOK_ENDED)
+		ck_assert(holt_task_done(t));
+	snprintf(events + n, sizeof events - n, "%s %s\n", holt_task_name(t), names[event]);
+}
+
+static const struct holt_hooks hooks = { hook, events };
+
+static int yields_once(void *arg)
+{
+	(void)arg;
+	return holt_yield();
+}
+
+static int says_bye(void *arg, int result)
+{
+	(void)arg;
+	(void)result;
+	return 0;
+}
+
+static int life(void *arg)
+{
+	holt_group *g;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_finally(g, says_bye, NULL), 0);
+	ck_assert_int_eq(holt_spawn(g, yields_once, NULL), 0);
+	ck_assert_int_eq(holt_spawn(g, sleeper, NULL), 0);
+	ck_assert_int_eq(holt_sleep(1), 0);
+	holt_group_cancel(g, "enough");
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	return 0;
+}
+
+TEST(hooks_are_told_all_that_a_task_does_in_order)
+{
+	events[0] = 0;
+	ck_assert_int_eq(holt_hooks_set(&hooks), 0);
+	ck_assert_int_eq(harness_run(life, NULL), 0);
+	harness_same(events,
+		"main spawned\n"
+		"main resumed\n"
+		"yields_once spawned\n"
+		"sleeper spawned\n"
+		"main suspended\n"
+		"yields_once resumed\n"
+		"yields_once suspended\n"
+		"sleeper resumed\n"
+		"sleeper suspended\n"
+		"yields_once resumed\n"
+		"yields_once ended\n"
+		"main resumed\n"
+		"sleeper canceled\n"
+		"main suspended\n"
+		"sleeper resumed\n"
+		"sleeper ended\n"
+		"main resumed\n"
+		"main finally\n"
+		"main ended\n");
+	events[0] = 0;
+	ck_assert_int_eq(harness_run(life, NULL), 0); /* they were for that run */
+	ck_assert_str_eq(events, "");
+}
+
+static int looks_for_a_while(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_hooks_set(&hooks), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_hooks_set(NULL), 0);
+	return holt_yield();
+}
+
+TEST(hooks_may_come_and_go_in_a_run)
+{
+	struct holt_hooks none = { NULL, NULL };
+
+	events[0] = 0;
+	ck_assert_int_eq(holt_hooks_set(&none), -EINVAL);
+	ck_assert_int_eq(harness_run(looks_for_a_while, NULL), 0);
+	harness_same(events,
+		"main suspended\n"
+		"main resumed\n");
+}
+
+TEST(hooks_before_a_run_need_memory_for_its_loop)
+{
+	harness_fail_alloc(1);
+	ck_assert_int_eq(holt_hooks_set(&hooks), -ENOMEM);
+}

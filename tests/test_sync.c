@@ -435,6 +435,59 @@ TEST_LOOP(circle_of_owners_is_found_before_it_closes, 2, 9)
 	ck_assert_int_eq(harness_run(circle_of, &_i), 0);
 }
 
+static struct holt_rwlock book;
+
+static int writes_and_wants_the_lock(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_rwlock_write(&book), 0);
+	settle();
+	ck_assert_int_eq(holt_lock_acquire(&locks[0]), 0);
+	ck_assert_int_eq(holt_lock_release(&locks[0]), 0);
+	return holt_rwlock_release(&book);
+}
+
+TASK_TEST(circle_through_the_writer_of_an_rwlock_is_found)
+{
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_lock_acquire(&locks[0]), 0);
+	ck_assert_int_eq(holt_spawn(g, writes_and_wants_the_lock, NULL), 0);
+	settle();
+	settle();
+	ck_assert_int_eq(holt_rwlock_read(&book), -EDEADLK);
+	ck_assert_int_eq(holt_rwlock_write(&book), -EDEADLK);
+	ck_assert_int_eq(holt_lock_release(&locks[0]), 0);
+	ck_assert_int_eq(holt_rwlock_write(&book), 0); /* a wait, but no circle any more */
+	ck_assert_int_eq(holt_rwlock_release(&book), 0);
+	return holt_group_close(g, 0);
+}
+
+static int wants_to_write_owning_a_lock(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_lock_acquire(&locks[0]), 0);
+	settle();
+	ck_assert_int_eq(holt_rwlock_write(&book), 0);
+	ck_assert_int_eq(holt_lock_release(&locks[0]), 0);
+	return holt_rwlock_release(&book);
+}
+
+TASK_TEST(lock_whose_owner_waits_for_ones_own_rwlock_closes_a_circle)
+{
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_rwlock_write(&book), 0);
+	ck_assert_int_eq(holt_spawn(g, wants_to_write_owning_a_lock, NULL), 0);
+	settle();
+	settle();
+	ck_assert_int_eq(holt_lock_acquire(&locks[0]), -EDEADLK);
+	ck_assert_int_eq(holt_rwlock_release(&book), 0);
+	return holt_group_close(g, 0);
+}
+
 TASK_TEST(chain_that_was_just_undone_is_no_circle)
 {
 	struct link other = { &locks[1], &locks[0], 1 };

@@ -50,10 +50,11 @@ struct holt__call {
 struct holt_loop {
 	/* what a switch touches */
 	struct holt__ready *ready, **ready_end;
-	unsigned fuel;                                       /* switches until the next turn */
-	unsigned refuel;                                     /* fuel of a turn; small after slow ones */
-	holt_time now;                                       /* the turn's reading of the clock */
-	struct holt__ready *(*pick)(struct holt_loop *loop); /* NULL: first come, first served; else chooses and unlinks one */
+	unsigned fuel;   /* switches until the next turn */
+	unsigned refuel; /* fuel of a turn; small after slow ones */
+	holt_time now;   /* the turn's reading of the clock */
+	struct holt__ready *(*pick)(
+		struct holt_loop *loop); /* somebody looks on: chooses and unlinks the next; NULL: first come */
 
 	void (*run_ready)(struct holt_loop *loop); /* runs ready ones until the fuel is used up or none is left */
 	void (*on_stop)(struct holt_loop *loop, const char *why);
@@ -119,13 +120,19 @@ static inline void holt__ready_push(struct holt_loop *loop, struct holt__ready *
 	loop->ready_end = &r->next;
 }
 
+/* Unlinks the one that `where` leads to; NULL: none. */
+static inline struct holt__ready *holt__ready_take(struct holt_loop *loop, struct holt__ready **where)
+{
+	struct holt__ready *r = *where;
+
+	if (r && !(*where = r->next))
+		loop->ready_end = where;
+	return r;
+}
+
 static inline struct holt__ready *holt__ready_pop(struct holt_loop *loop)
 {
-	struct holt__ready *r = loop->ready;
-
 	if (holt__unlikely(loop->pick != NULL))
 		return loop->pick(loop);
-	if (r && !(loop->ready = r->next))
-		loop->ready_end = &loop->ready;
-	return r;
+	return holt__ready_take(loop, &loop->ready);
 }

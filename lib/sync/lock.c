@@ -15,6 +15,24 @@
 /* ---- lock */
 
 const char holt__waits_for_lock[] = "lock";
+static const char waits_to_read[] = "lock to read", waits_to_write[] = "lock to write";
+
+static holt_task **writer(struct holt_rwlock *l)
+{
+	return (holt_task **)&l->opaque[0];
+}
+
+/* Who owns what t waits for; NULL: it waits for nothing that has an owner. Of readers nobody is known by name. */
+static const holt_task *owner_of_what_it_waits_for(const holt_task *t)
+{
+	if (t->state != HOLT__PARKED)
+		return NULL;
+	if (t->waits_for == holt__waits_for_lock)
+		return ((const struct holt_lock *)t->waits_on)->owner;
+	if (t->waits_for == waits_to_read || t->waits_for == waits_to_write)
+		return *writer((struct holt_rwlock *)t->waits_on);
+	return NULL;
+}
 
 static void own(struct holt_lock *l, holt_task *t)
 {
@@ -23,23 +41,20 @@ static void own(struct holt_lock *l, holt_task *t)
 }
 
 /*
- * Would t wait for itself: is l owned by t, or by one who waits for a lock that is owned by t, and so on? A condition
+ * Would t wait for itself: is the owner t, or one who waits for a lock that is owned by t, and so on? A condition
  * takes its lock again whatever comes, and may so have closed a circle of others: seen when one comes by again.
  */
-static bool closes_circle(const struct holt_lock *l, const holt_task *t)
+static bool closes_circle(const holt_task *owner, const holt_task *t)
 {
 	const holt_task *seen = NULL;
 	size_t n = 0;
 
-	for (const holt_task *o = l->owner; o && o != seen; o = l->owner) {
+	for (const holt_task *o = owner; o && o != seen; o = owner_of_what_it_waits_for(o)) {
 		if (o == t)
 			return true;
-		if (o->state != HOLT__PARKED || o->waits_for != holt__waits_for_lock)
-			return false;
 		if ((n & (n + 1)) == 0) /* moved on with each doubling of n, so that it gets into the circle */
 			seen = o;
 		n++;
-		l = o->waits_on;
 	}
 	return false;
 }
@@ -55,7 +70,7 @@ int holt_lock_acquire(struct holt_lock *l)
 		own(l, t);
 		return 0;
 	}
-	if (closes_circle(l, t))
+	if (closes_circle(l->owner, t))
 		return -EDEADLK;
 	return holt__wait_here(t, &l->w, NULL, NULL, holt__waits_for_lock, l); /* 0: release has made us the owner */
 }
@@ -126,11 +141,6 @@ int holt_rlock_release(struct holt_rlock *l)
 
 enum { READ, WRITE };
 
-static holt_task **writer(struct holt_rwlock *l)
-{
-	return (holt_task **)&l->opaque[0];
-}
-
 static size_t *readers(struct holt_rwlock *l)
 {
 	return (size_t *)&l->opaque[1];
@@ -174,7 +184,7 @@ static int rwlock_acquire(struct holt_rwlock *l, intptr_t how, const char *what)
 
 	if (r < 0)
 		return r;
-	if (*writer(l) == t)
+	if (closes_circle(*writer(l), t))
 		return -EDEADLK;
 	if (!l->w.head && may_enter(l, how)) {
 		enter(l, t, how);
@@ -185,12 +195,12 @@ static int rwlock_acquire(struct holt_rwlock *l, intptr_t how, const char *what)
 
 int holt_rwlock_read(struct holt_rwlock *l)
 {
-	return rwlock_acquire(l, READ, "lock to read");
+	return rwlock_acquire(l, READ, waits_to_read);
 }
 
 int holt_rwlock_write(struct holt_rwlock *l)
 {
-	return rwlock_acquire(l, WRITE, "lock to write");
+	return rwlock_acquire(l, WRITE, waits_to_write);
 }
 
 int holt_rwlock_release(struct holt_rwlock *l)

@@ -7,10 +7,10 @@
  * a getter copies straight to where that one wants its item, and a get that makes room takes in the item of the
  * putter that waits longest; either has its item, or its room, before it runs again.
  */
+#include "sync/queue.h"
+
 #include <errno.h>
 #include <string.h>
-
-#include <holt/queue.h>
 
 #include "base/options.h"
 #include "task/task.h"
@@ -198,7 +198,7 @@ static inline int put_now(holt_queue *q, const void *item)
 	if (getter) { /* so the array is empty */
 		copy_item(q, getter->data, item);
 		q->undone++;
-		holt__wake(getter->task, 0);
+		holt__wake_by(getter, 0);
 		return 0;
 	}
 	if (q->n >= q->capacity) {
@@ -231,7 +231,7 @@ static inline int get_now(holt_queue *q, void *ret_item)
 	if (putter) {
 		insert(q, putter->data);
 		q->undone++;
-		holt__wake(putter->task, 0);
+		holt__wake_by(putter, 0);
 	}
 	return 0;
 }
@@ -298,6 +298,16 @@ void holt_queue_shutdown(holt_queue *q, bool immediate)
 size_t holt_queue_size(const holt_queue *q)
 {
 	return q->n;
+}
+
+struct holt_waiters *holt__queue_getters(holt_queue *q)
+{
+	return &q->getters;
+}
+
+struct holt_waiters *holt__queue_putters(holt_queue *q)
+{
+	return &q->putters;
 }
 
 /* ---- open and close */

@@ -461,6 +461,7 @@ static void run_finally(holt_group *g, holt_task *t, int result)
 
 		holt__free(g->finally);
 		g->finally = f.next;
+		holt__event(t, HOLT__RUNS_FINALLY);
 		r = f.fn(f.arg, result);
 		if (t->scope != &shield)
 			holt__die("a finally handler returned with an open scope or group");

@@ -203,7 +203,7 @@ static int spawn_main(struct holt__sched *s, holt_fn fn, void *arg)
 static void run_until_ended(struct holt__sched *s)
 {
 	do {
-		while (s->root.first || s->root.count > 0) {
+		while ((s->root.first || s->root.count > 0) && !s->abandoned) {
 			if (!s->loop.ready && s->stacks.n_warm > TRIM_ABOVE && !holt__timer_started(&s->trim))
 				holt__timer_start(&s->loop.timers, &s->trim, holt__time_add(s->loop.now, HOLT_SEC));
 			holt__loop_turn(&s->loop);

@@ -19,6 +19,30 @@ enum { BUDGET = 128, SPINS = 1000 };
 HOLT__HIDDEN_TLS holt_task *holt__self;
 HOLT__HIDDEN_TLS struct holt__sched *holt__here;
 
+/* Outside of tasks: who looks on must not suspend. */
+HOLT__COLD void holt__tell_event(struct holt__sched *s, int event, holt_task *t)
+{
+	holt_task *self = holt__self;
+
+	holt__self = NULL;
+	if (s->sim.fn)
+		s->sim.fn(s->sim.arg, event, t);
+	if (s->hooks.fn)
+		s->hooks.fn(s->hooks.arg, event, t);
+	holt__self = self;
+}
+
+static struct holt__ready *pick_first(struct holt_loop *loop)
+{
+	return holt__ready_take(loop, &loop->ready);
+}
+
+void holt__look_on(struct holt__sched *s)
+{
+	s->loop.pick = s->pick ? s->pick : s->hooks.fn || s->sim.fn ? pick_first : NULL;
+	s->loop.fuel = 1; /* no switch in this turn that we would not see */
+}
+
 void holt__run_ready(struct holt_loop *loop)
 {
 	struct holt__sched *s = holt__sched(loop);
@@ -26,6 +50,7 @@ void holt__run_ready(struct holt_loop *loop)
 
 	if (!next)
 		return;
+	holt__event(next, HOLT__RESUMED);
 	holt__self = next;
 	holt__context_switch(&s->context, &next->context);
 	holt__self = NULL;
@@ -39,6 +64,7 @@ int holt__park(holt_task *t, const char *what, const void *on)
 	t->state = HOLT__PARKED;
 	t->budget = BUDGET;
 	t->spins = 0;
+	holt__event(t, HOLT__SUSPENDED);
 	return holt__switch_away(t);
 }
 
@@ -56,6 +82,7 @@ void holt__interrupt(holt_task *t)
 			w->left(w);
 	}
 	t->n_waiters = 0;
+	t->waiter = NULL;
 	holt__wake(t, -ECANCELED);
 }
 
@@ -66,6 +93,7 @@ static inline int yield(holt_task *t)
 	t->budget = BUDGET;
 	t->context.result = 0;
 	holt__ready_push(t->loop, &t->ready);
+	holt__event(t, HOLT__SUSPENDED);
 	return holt__switch_away(t);
 }
 

@@ -102,6 +102,8 @@ static bool look(struct holt__scope *s, holt_time now)
 		holt__group_level_rose(holt__container(s, holt_group, scope), before, now);
 	if (level >= HOLT__CANCEL && before < HOLT__CANCEL && (s->own >= HOLT__CANCEL || holt__scope_outside(s) < HOLT__CANCEL))
 		start_naming(s, now);
+	if (level >= HOLT__CANCEL && before < HOLT__CANCEL && s->kind == HOLT__TASK)
+		holt__event(s->task, HOLT__WAS_CANCELED);
 	if (level >= HOLT__CANCEL && !s->inner && s->task && s->task->scope == s)
 		holt__interrupt(s->task);
 	return true;

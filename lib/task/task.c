@@ -55,7 +55,7 @@ static void tell_watchers(holt_task *t)
 		if (w->left != one_of_several || !s) {
 			if (w->data)
 				*(int *)w->data = t->result;
-			holt__wake(w->task, 0);
+			holt__wake_by(w, 0);
 		} else if (--s->left > 0 && !(s->what == HOLT_FIRST_FAILURE && failed)) {
 			holt__waiter_remove(w);
 		} else {
@@ -87,6 +87,7 @@ static inline __attribute__((always_inline)) _Noreturn void task_end(holt_task *
 	t->result = result;
 	t->state = HOLT__ENDED;
 	s->n_tasks--;
+	holt__event(t, HOLT__HAS_ENDED);
 	if (holt__unlikely(t->heartbeat != 0))
 		s->n_heartbeats--;
 	holt__scope_close(&t->own);
@@ -179,6 +180,7 @@ static void start(holt_task *t, holt_group *g, holt_fn fn, void *arg, const stru
 	s->n_tasks++;
 	holt__context_make(&t->context, task_main, (char *)t->stack_low + t->stacks->page, top);
 	holt__ready_push(&s->loop, &t->ready);
+	holt__event(t, HOLT__SPAWNED);
 }
 
 static int check_spawn(holt_group *g, holt_fn fn, const void *arg, const struct holt_task_options *o)
@@ -330,6 +332,11 @@ static bool is_ancestor(const holt_task *t, const holt_task *of)
 	return false;
 }
 
+bool holt__task_waits_for_itself(const holt_task *t)
+{
+	return t->state != HOLT__ENDED && is_ancestor(t, holt__self);
+}
+
 int holt_task_wait(holt_task *t, int *ret_result)
 {
 	holt_task *self;
@@ -398,7 +405,7 @@ int holt_wait(holt_task *const *tasks, size_t n, enum holt_wait_for what, holt_t
 	for (size_t i = 0; i < n; i++) {
 		if (!tasks[i])
 			return -EINVAL;
-		if (tasks[i]->state != HOLT__ENDED && is_ancestor(tasks[i], self))
+		if (holt__task_waits_for_itself(tasks[i]))
 			return -EDEADLK;
 	}
 	done = count_done(tasks, n, &failed);

@@ -169,6 +169,10 @@ struct holt__stacks {
 	struct holt__stacks *next;
 };
 
+/* What those hear who look on; the order is that of HOLT_HOOK_... */
+enum holt__event { HOLT__SPAWNED, HOLT__RESUMED, HOLT__SUSPENDED, HOLT__WAS_CANCELED, HOLT__HAS_ENDED, HOLT__RUNS_FINALLY };
+typedef void holt__event_fn(void *arg, int event, holt_task *t);
+
 struct holt__sched {
 	struct holt_loop loop;        /* first: a loop leads back to its scheduler */
 	struct holt__context context; /* the thread's own stack */
@@ -185,6 +189,12 @@ struct holt__sched {
 	void (*overdue)(struct holt__sched *s, const char *text); /* told who held up the end, before the process leaves */
 	void (*level_changed)(struct holt__sched *s);             /* the root's level rose, or the main task ended */
 	atomic_uint interrupts;                                   /* SIGINTs seen by holt_run's handler */
+	struct {
+		holt__event_fn *fn; /* NULL: nobody */
+		void *arg;
+	} hooks, sim;                                        /* holt_hooks_set's, and the simulator; see holt__look_on */
+	struct holt__ready *(*pick)(struct holt_loop *loop); /* the simulator's; NULL: first come, first served */
+	bool abandoned;                                      /* by the simulator: the run ends, with its tasks as they are */
 	void *alt_stack; /* of the thread, for the handlers of fatal signals; NULL: not ours */
 	char *name;
 };
@@ -294,6 +304,19 @@ void holt__interrupt(holt_task *t);
 int holt__pause_until(holt_task *t, holt_time point, const char *what, const void *on);
 
 void holt__run_ready(struct holt_loop *loop);
+
+/*
+ * Looking on costs nothing while nobody does: a loop where somebody does has a `pick`, and that sends each switch
+ * through holt__run_ready. After a change of hooks, sim or pick.
+ */
+void holt__look_on(struct holt__sched *s);
+void holt__tell_event(struct holt__sched *s, int event, holt_task *t);
+
+static inline void holt__event(holt_task *t, int event)
+{
+	if (holt__unlikely(t->loop->pick != NULL))
+		holt__tell_event(holt__sched(t->loop), event, t);
+}
 void holt__check_fork(const char *what); /* aborts in a forked child */
 
 static inline void holt__waiters_add(struct holt_waiters *list, struct holt__waiter *w)
@@ -342,13 +365,26 @@ static inline void holt__wake(holt_task *t, int result)
 	holt__ready_push(t->loop, &t->ready);
 }
 
+/* The same by one of its waiters, which is told to who waits in several lists. */
+static inline void holt__wake_by(struct holt__waiter *w, int result)
+{
+	holt_task *t = w->task;
+
+	holt__wake(t, result);
+	t->waiter = w;
+}
+
+/* For a task that has just come back from a wait; NULL: no waiter of its own has ended it. */
+static inline struct holt__waiter *holt__woken_by(const holt_task *t)
+{
+	return t->waiter;
+}
+
 static inline bool holt__wake_first(struct holt_waiters *list, int result) /* false: nobody waits */
 {
-	struct holt__waiter *w = list->head;
-
-	if (!w)
+	if (!list->head)
 		return false;
-	holt__wake(w->task, result);
+	holt__wake_by(list->head, result);
 	return true;
 }
 
@@ -379,6 +415,8 @@ static inline int holt__wait_here(holt_task *t, struct holt_waiters *list, void 
 	t->wait.data = data;
 	return holt__wait(t, list, &t->wait, what, on);
 }
+
+bool holt__task_waits_for_itself(const holt_task *t); /* would the caller, if it waited for t's end? (task.c) */
 
 /* ---- scopes (scope.c) */
 

@@ -73,6 +73,7 @@
 #include <syslog.h>
 
 #include <holt/base.h>
+#include <holt/future.h>
 #include <holt/group.h>
 #include <holt/inspect.h>
 #include <holt/io.h>

@@ -72,6 +72,44 @@ struct holt_task_info {
  */
 HOLT_EXPORT int holt_each_task(int (*fn)(void *arg, const struct holt_task_info *i), void *arg);
 
+/**
+ * enum - what a hook is told of a task
+ * @HOLT_HOOK_SPAWNED: it has been made; it will run when its turn comes
+ * @HOLT_HOOK_RESUMED: it runs from here on: begins, or comes back from a wait
+ * @HOLT_HOOK_SUSPENDED: it begins to wait, or has yielded
+ * @HOLT_HOOK_CANCELED: it was canceled with all that it holds, by itself or with its group; a scope or group of its own that
+ *	was canceled is not told of
+ * @HOLT_HOOK_ENDED: it has ended; holt_task_result() says how
+ * @HOLT_HOOK_FINALLY: it is about to run a finally handler of a group that it closes
+ */
+enum { HOLT_HOOK_SPAWNED, HOLT_HOOK_RESUMED, HOLT_HOOK_SUSPENDED, HOLT_HOOK_CANCELED, HOLT_HOOK_ENDED, HOLT_HOOK_FINALLY };
+
+/**
+ * struct holt_hooks - who looks on
+ * @on: called with one of HOLT_HOOK_..., and the task; a name or path that it wants to keep it copies. It must
+ *	not suspend, spawn, stop or cancel, and has little stack. It runs outside of tasks: holt_self() is NULL
+ * @arg: handed to @on
+ */
+struct holt_hooks {
+	void (*on)(void *arg, int event, holt_task *t);
+	void *arg;
+};
+
+/**
+ * holt_hooks_set() - be told what the tasks of this thread's loop do
+ * @h: copied; it takes the place of what was set before; NULL: nobody is told any more
+ *
+ * For tracers, profilers and tests. Before holt_run() it is for the run to come, in this thread; it ends with
+ * that. A loop that is looked at is slower, by a look at the clock for each switch; one that is not pays nothing.
+ *
+ * Does not suspend. Allowed outside tasks. Returns 0, or:
+ * -EINVAL: no function.
+ * -ENOMEM: before a run: there is no memory for the loop.
+ *
+ * From trio.abc.Instrument.
+ */
+HOLT_EXPORT int holt_hooks_set(const struct holt_hooks *h);
+
 #ifdef __cplusplus
 }
 #endif

@@ -129,7 +129,9 @@ HOLT_EXPORT int holt_rlock_release(struct holt_rlock *l);
  * must not ask for the lock again, to read or to write, before it released it: it might wait for
  * itself.
  *
- * Suspends. Returns 0, -ECANCELED, -EDEADLK when the caller is its writer, or -EPERM outside tasks.
+ * Suspends. Returns 0, -ECANCELED, -EPERM outside tasks, or -EDEADLK: the caller is its writer, or its
+ * writer waits, through one lock or several, for one that the caller owns. Circles through readers are not seen:
+ * who they are is not kept.
  */
 HOLT_EXPORT int holt_rwlock_read(struct holt_rwlock *l);
 
@@ -137,7 +139,7 @@ HOLT_EXPORT int holt_rwlock_read(struct holt_rwlock *l);
  * holt_rwlock_write() - have a lock alone
  * @l: the lock
  *
- * Suspends. Returns 0, -ECANCELED, -EDEADLK when the caller is its writer, or -EPERM outside tasks.
+ * Suspends. Returns 0, -ECANCELED, -EPERM outside tasks, or -EDEADLK, as holt_rwlock_read() does.
  */
 HOLT_EXPORT int holt_rwlock_write(struct holt_rwlock *l);
 
