@@ -40,10 +40,12 @@ MACHINE ?= $(firstword $(subst -, ,$(if $(findstring -linux-,$(CC)),$(notdir $(C
 SWITCH  := $(if $(filter ucontext,$(CONTEXT)),,$(wildcard $(patsubst %,lib/task/context-%.S,$(filter x86_64 aarch64,$(MACHINE)))))
 
 FLOORS   := base sys loop task sync work io supervise varlink service inspect
+SIM_SRC  := $(sort $(wildcard lib/sim/*.c))
 LIB_SRC  := $(sort $(foreach f,$(FLOORS),$(wildcard lib/$f/*.c))) $(SWITCH)
 PUBLIC   := $(sort $(wildcard lib/include/*.h lib/include/holt/*.h))
 MAN      := $(sort $(wildcard lib/man/*.[37] daemon/man/*.[1578]))
 LIB_OBJ  := $(patsubst %,$(BUILD)/obj/%.o,$(basename $(LIB_SRC)))
+SIM_OBJ  := $(SIM_SRC:%.c=$(BUILD)/obj/%.o)
 DAEMON   := $(patsubst daemon/%.c,$(BUILD)/%,$(wildcard daemon/holtd.c daemon/holtctl.c))
 DAEMON_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out daemon/holtd.c daemon/holtctl.c,$(sort $(wildcard daemon/*.c))))
 TEST_AID := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/test_%.c,$(sort $(wildcard tests/*.c))))
@@ -52,7 +54,8 @@ EXAMPLES := $(patsubst lib/examples/%.c,$(BUILD)/examples/%,$(sort $(wildcard li
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(if $(ONLY),$(ONLY:%=tests/test_%.c),$(wildcard tests/test_*.c))))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 CHECKS   := $(filter-out %/tidy.sh,$(sort $(wildcard tests/checks/*.sh)))
-LIBS     := $(BUILD)/$(SONAME) $(BUILD)/libholt.so $(BUILD)/libholt.a $(BUILD)/holt.pc
+PC       := $(BUILD)/holt.pc $(BUILD)/holt-sim.pc
+LIBS     := $(BUILD)/$(SONAME) $(BUILD)/libholt.so $(BUILD)/libholt.a $(BUILD)/libholt-sim.a $(PC)
 
 # ---- flags
 
@@ -160,8 +163,8 @@ install: $(LIBS) $(DAEMON) ## into DESTDIR= PREFIX=/usr LIBDIR= BINDIR= SBINDIR=
 		$(foreach s,$(sort $(patsubst .%,%,$(suffix $(MAN)))),$(DESTDIR)$(MANDIR)/man$s)
 	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libholt.so
-	install -m 644 $(BUILD)/libholt.a $(DESTDIR)$(LIBDIR)/libholt.a
-	install -m 644 $(BUILD)/holt.pc $(DESTDIR)$(LIBDIR)/pkgconfig/holt.pc
+	install -m 644 $(BUILD)/libholt.a $(BUILD)/libholt-sim.a $(DESTDIR)$(LIBDIR)/
+	install -m 644 $(PC) $(DESTDIR)$(LIBDIR)/pkgconfig/
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/catalog $(DESTDIR)$(UNITDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 644 $(CATALOG) $(DESTDIR)$(PREFIX)/lib/systemd/catalog/
@@ -175,7 +178,7 @@ install: $(LIBS) $(DAEMON) ## into DESTDIR= PREFIX=/usr LIBDIR= BINDIR= SBINDIR=
 	$(named_pages) while read -r page name; do echo ".so man3/$$page" >$(DESTDIR)$(MANDIR)/man3/$$name.3; done
 
 uninstall: ## removes what install put there
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(SONAME) libholt.so libholt.a pkgconfig/holt.pc) \
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(SONAME) libholt.so libholt.a libholt-sim.a $(PC:$(BUILD)/%=pkgconfig/%)) \
 		$(patsubst lib/include/%,$(DESTDIR)$(PREFIX)/include/%,$(PUBLIC)) \
 		$(patsubst units/%,$(DESTDIR)$(PREFIX)/lib/systemd/catalog/%,$(CATALOG)) \
 		$(foreach p,$(DAEMON),$(call program,$p)) $(DESTDIR)$(UNITDIR)/holt@.service \
@@ -184,7 +187,7 @@ uninstall: ## removes what install put there
 	$(named_pages) while read -r page name; do rm -f $(DESTDIR)$(MANDIR)/man3/$$name.3; done
 	-rmdir $(DESTDIR)$(PREFIX)/include/holt
 
-$(BUILD)/holt.pc: lib/holt.pc.in $(BUILD)/paths
+$(PC): $(BUILD)/%: lib/%.in $(BUILD)/paths
 	$(call say,GEN,$@)
 	$Qsed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' $< >$@
 
@@ -195,7 +198,7 @@ $(BUILD)/flags: FORCE
 	$(call remember,$(COMPILE) | $(LINK) | $(SYSTEMD_LIBS) $(JANSSON_LIBS))
 
 $(BUILD)/sources: FORCE
-	$(call remember,$(LIB_OBJ) $(DAEMON_OBJ) $(PUBLIC))
+	$(call remember,$(LIB_OBJ) $(SIM_OBJ) $(DAEMON_OBJ) $(PUBLIC))
 
 $(BUILD)/paths: FORCE
 	$(call remember,$(PREFIX) $(LIBDIR) $(VERSION))
@@ -215,10 +218,10 @@ $(BUILD)/obj/%.o: %.S $(BUILD)/flags
 	@mkdir -p $(@D)
 	$Q$(COMPILE) -MMD -MP -c -o $@ $<
 
-# What is exported is what the headers declare with default visibility, nothing else. sim.h and tls.h are other libraries'.
+# What is exported is what the headers declare with default visibility, nothing else.
 $(BUILD)/exports: $(PUBLIC) $(BUILD)/sources $(BUILD)/flags tests/checks/declared
 	$(call say,GEN,$@)
-	$QCC=$(call quote,$(CC)) tests/checks/declared exported $(filter-out %/sim.h %/tls.h,$(PUBLIC)) >$@
+	$QCC=$(call quote,$(CC)) tests/checks/declared exported $(PUBLIC) >$@
 
 $(BUILD)/libholt.map: $(BUILD)/exports
 	$Q{ echo '$(NODE) { global:'; sed 's/$$/;/' $<; echo 'local: *; };'; } >$@
@@ -234,6 +237,11 @@ $(BUILD)/libholt.so: $(BUILD)/$(SONAME)
 $(BUILD)/libholt.a: $(LIB_OBJ) $(BUILD)/sources
 	$(call say,AR,$@)
 	$Qrm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+
+# All of the library, and the simulator, which needs its inside.
+$(BUILD)/libholt-sim.a: $(LIB_OBJ) $(SIM_OBJ) $(BUILD)/sources
+	$(call say,AR,$@)
+	$Qrm -f $@ && $(AR) rcs $@ $(LIB_OBJ) $(SIM_OBJ)
 
 # All of the daemon but its two mains: what they, and the tests, are linked from.
 $(BUILD)/obj/daemon.a: $(DAEMON_OBJ) $(BUILD)/sources
@@ -253,7 +261,7 @@ $(BUILD)/examples/%: $(BUILD)/obj/lib/examples/%.o $(BUILD)/libholt.a
 FAULTS := $(shell sed -n 's/^FAULT.\([a-z0-9_]*\),.*/\1/p' tests/faults.h)
 $(BUILD)/tests/test_runner: private LDFLAGS += $(FAULTS:%=-Wl,--wrap=%)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_AID) $(BUILD)/obj/daemon.a $(BUILD)/libholt.a
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_AID) $(BUILD)/obj/daemon.a $(BUILD)/libholt-sim.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$Q$(LINK) -o $@ $^ $(CHECK_LIBS) $(SYSTEMD_LIBS) $(JANSSON_LIBS)
@@ -272,5 +280,5 @@ ifneq ($(filter deps,$(MAKECMDGOALS)),)
 $(BUILD)/flags $(filter-out deps,$(MAKECMDGOALS)): | deps
 endif
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(DAEMON_OBJ) $(TEST_AID)) $(patsubst $(BUILD)/%,$(BUILD)/obj/daemon/%.d,$(DAEMON)) $(patsubst $(BUILD)/%,$(BUILD)/obj/%.d,$(TESTS)) \
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(SIM_OBJ) $(DAEMON_OBJ) $(TEST_AID)) $(patsubst $(BUILD)/%,$(BUILD)/obj/daemon/%.d,$(DAEMON)) $(patsubst $(BUILD)/%,$(BUILD)/obj/%.d,$(TESTS)) \
 	$(patsubst $(BUILD)/%,$(BUILD)/obj/lib/%.d,$(EXAMPLES)) $(addsuffix .d,$(BENCHES))

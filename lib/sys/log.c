@@ -46,6 +46,7 @@ atomic_bool holt__log_waiting;
 static atomic_int level = LOG_INFO;
 static _Atomic(sink_fn) sink;
 static _Atomic(void *) sink_arg;
+static atomic_bool silent;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -392,7 +393,7 @@ void holt_log_at(int priority, const char *file, int line, const char *func, con
 	to = atomic_load_explicit(&sink, memory_order_acquire);
 	if (to)
 		to(atomic_load_explicit(&sink_arg, memory_order_relaxed), l.priority, l.message, l.fields, l.n);
-	else
+	else if (!atomic_load_explicit(&silent, memory_order_relaxed))
 		put(&l);
 	holt__free(heap);
 	if (m.text != m.here)
@@ -409,6 +410,11 @@ void holt_log_sink(sink_fn to, void *arg)
 {
 	atomic_store_explicit(&sink_arg, arg, memory_order_relaxed);
 	atomic_store_explicit(&sink, to, memory_order_release);
+}
+
+bool holt__log_silent(bool on)
+{
+	return atomic_exchange(&silent, on);
 }
 
 /* ---- lines that wait */

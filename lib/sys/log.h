@@ -54,5 +54,8 @@ int holt__log_pending_fd(void);
 /* For the end of a process: waits for the journal, but no longer than that. Blocks the thread. */
 void holt__log_flush(holt_time span);
 
+/* Without a sink nothing is written, while on. Returns what was. */
+bool holt__log_silent(bool on);
+
 /* Forgets where the log goes, what waits and what was lost: the next line is as the first. For tests. */
 void holt__log_reset(void);

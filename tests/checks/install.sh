@@ -28,4 +28,7 @@ cd "$stage/program"
 ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror "${san[@]}" "${cflags[@]}" -o hello hello.c "${libs[@]}"
 ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror "${san[@]}" "${cflags[@]}" -o hello-static hello.c -Wl,-Bstatic -lholt -Wl,-Bdynamic \
 	-L"$stage/usr/lib" -lsystemd -pthread
+sed -n '/example: simulated\.c/,/^\.\\" end/{/^\.\\"/d; s/\\-/-/g; s/\\e/\\/g; p}' "$OLDPWD/lib/man/holt_sim.3" >simulated.c
+read -ra libs < <(pkg-config "${where[@]}" --libs holt-sim)
+${CC:-cc} -std=gnu11 -Wall -Wextra -Werror "${san[@]}" "${cflags[@]}" -o simulated simulated.c "${libs[@]}"
 readelf -d hello | grep 'NEEDED.*libholt\.so\.0' >/dev/null || { echo "hello does not ask for libholt.so.0"; exit 1; }

@@ -74,7 +74,9 @@ san=()
 failed=0
 for source in "$work"/*.c; do
 	name=$(basename "$source" .c)
-	if ! ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror "${san[@]}" -Ilib/include -pthread -o "$work/$name" "$source" "$BUILD/libholt.a" \
+	library=libholt.a
+	! grep -q 'holt_sim_' "$source" || library=libholt-sim.a
+	if ! ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror "${san[@]}" -Ilib/include -pthread -o "$work/$name" "$source" "$BUILD/$library" \
 		"${libs[@]}"; then
 		echo "$name.c: does not compile and link as printed"
 		failed=1

@@ -82,6 +82,7 @@
 #include <holt/run.h>
 #include <holt/scope.h>
 #include <holt/service.h>
+#include <holt/sim.h>
 #include <holt/supervise.h>
 #include <holt/sync.h>
 #include <holt/task.h>
