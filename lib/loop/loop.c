@@ -181,7 +181,7 @@ void holt__loop_detach(struct holt_loop *loop, struct holt__source *s)
 
 int holt__loop_place(struct holt_loop *loop, struct holt__source *s, int fd)
 {
-	int r = grow_sources(loop, (size_t)fd);
+	int r = fd < 0 ? -EBADF : grow_sources(loop, (size_t)fd);
 
 	if (r < 0)
 		return r;

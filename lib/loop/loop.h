@@ -104,7 +104,7 @@ int holt__loop_attach(struct holt_loop *loop, struct holt__source *s, int fd, ui
 /* epoll_ctl MOD: -ENOENT when the number was closed behind our back. */
 int holt__loop_modify(struct holt_loop *loop, struct holt__source *s, uint32_t events);
 void holt__loop_detach(struct holt_loop *loop, struct holt__source *s); /* before the fd is closed */
-/* Into and out of the table only: a source that epoll does not watch yet. -ENOMEM. */
+/* Into and out of the table only: a source that epoll does not watch yet. -ENOMEM, -EBADF. */
 int holt__loop_place(struct holt_loop *loop, struct holt__source *s, int fd);
 void holt__loop_displace(struct holt_loop *loop, struct holt__source *s);
 
