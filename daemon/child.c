@@ -132,6 +132,24 @@ bool running_exit(struct runner *r, struct running *p, struct holt_exit *ret)
 	return true;
 }
 
+static bool has_pipe(const struct exec *x, int i)
+{
+	return x->options.stdio[i].how == HOLT_STDIO_PIPE;
+}
+
+/*
+ * The memory for all that follows a start: what has begun to run shall not be killed for the want of it. A finally command would have
+ * been run twice then, once for a moment.
+ */
+static int reserve(struct runner *r, struct running *p, const struct exec *x)
+{
+	int e = orphans_reserve(&r->orphans);
+
+	if (e == 0)
+		e = watch_reserve(&r->watcher, 2);
+	return e == 0 && (has_pipe(x, 1) || has_pipe(x, 2)) ? lines_prepare(&p->out) : e;
+}
+
 /* Our end of its pipe, if it has one. */
 static int listen_to(struct running *p, const struct start *s, const struct exec *x)
 {
@@ -140,7 +158,7 @@ static int listen_to(struct running *p, const struct start *s, const struct exec
 	for (int i = 1; i < 3; i++) {
 		int fd;
 
-		if (x->options.stdio[i].how != HOLT_STDIO_PIPE)
+		if (!has_pipe(x, i))
 			continue;
 		fd = holt_process_take_fd(p->process, i);
 		r = fd < 0 ? fd : lines_attach(&p->out, s->log, fd, holt_process_pid(p->process), s->extra.id, LOG_INFO);
@@ -168,10 +186,12 @@ int running_start(struct runner *r, struct running *p, const struct start *s, co
 		return e;
 	}
 	x.options.failed = failed;
-	e = orphans_reserve(&r->orphans);
+	e = reserve(r, p, &x);
 	if (e == 0)
 		e = holt_process_start(&p->process, &x.options);
-	if (e == 0) {
+	if (e < 0) {
+		end_output(p, false);
+	} else {
 		e = watch_it(r, p);
 		if (e == 0)
 			e = listen_to(p, s, &x);

@@ -14,7 +14,7 @@
  *	decisions        policy (the tree), life (one process), budget (deadlines), ending, why, cause
  *	text             utf8, row, draw, symbols
  * Doing what they decide:
- *	runner, watch    the one task, and all that it waits for
+ *	runner, watch    the one task, and all that it waits for; tree: that task as holtd has it, with its stop and its end
  *	child, finish    processes of nodes; finally commands. exec*, envfile: what such a process gets. lines*: what it writes
  *	notify*, mainpid, fdstore            sd_notify of a node
  *	orphans, children, lookup, pids      what has lost its parent; invocation: whose it is. cgroup, cgtree: the same by cgroup
@@ -46,9 +46,8 @@
 #include "daemon/runner.h"
 
 enum { EXIT_CANNOT_START = 1, EXIT_USAGE = 2 };
-#define FAR_AWAY (100ULL * 365 * 24 * HOLT_HOUR) /* a shield's deadline, for one that only the end breaks */
-#define SLACK (5 * HOLT_SEC)                     /* a stop may take so much longer than its budget before all goes at once */
-#define HURRY (4 * HOLT_SEC)                     /* what that then takes, at the most: see policy.c and budget.h */
+#define SLACK (5 * HOLT_SEC) /* a stop may take so much longer than its budget before all goes at once */
+#define HURRY (4 * HOLT_SEC) /* what that then takes, at the most: see policy.c and budget.h */
 
 static struct {
 	const char *file, *state_path; /* --state; NULL: as it is by default */
@@ -95,66 +94,7 @@ static int reload(void *arg)
 	return e;
 }
 
-/* ---- the tree's task */
-
-/* Hears of a stop, and then of a cancellation, in place of the runner. */
-static int hear(void *arg)
-{
-	struct runner *r = arg;
-	struct holt_scope s;
-	int e;
-
-	holt_scope_begin(&s, HOLT_NEVER, HOLT_ON_STOP);
-	e = holt_sleep(HOLT_NEVER);
-	e = (int)holt_scope_end(&s, e);
-	if (e == -ESHUTDOWN) {
-		runner_end(r);
-		e = holt_sleep(HOLT_NEVER);
-	}
-	if (!r->ended)
-		runner_hurry(r);
-	return e;
-}
-
-static int run_behind_shield(struct runner *r)
-{
-	struct holt_scope s;
-	int e;
-
-	holt_scope_begin(&s, holt_in(FAR_AWAY), HOLT_SHIELD);
-	e = runner_run(r);
-	return (int)holt_scope_end(&s, e);
-}
-
-/* The shield is broken: kill, and then still do what finally owes. */
-static int bring_down(void *arg, int result)
-{
-	struct runner *r = arg;
-
-	if (r->ended && r->clean)
-		return 0;
-	(void)result;
-	runner_hurry(r);
-	runner_hurry(r);
-	finish_resume(r);
-	return runner_run(r);
-}
-
-static int run_tree(void *arg)
-{
-	struct runner *r = arg;
-	holt_group *g;
-	int e = holt_group_open(&g, .name = "tree");
-
-	if (e < 0)
-		return e;
-	e = holt_finally(g, bring_down, r);
-	if (e == 0)
-		e = holt_spawn(g, hear, r, .background = true);
-	if (e == 0)
-		e = run_behind_shield(r);
-	return holt_group_close(g, e);
-}
+/* ---- the service */
 
 static int serve_control(void *arg)
 {
@@ -196,7 +136,7 @@ static int supervise(struct runner *r)
 		return e;
 	e = holt_supervise(s, serve_control, r, .name = "control");
 	if (e == 0)
-		e = holt_supervise(s, run_tree, r, .name = "tree", .restart = HOLT_RESTART_NEVER, .significant = true);
+		e = holt_supervise(s, runner_task, r, .name = "tree", .restart = HOLT_RESTART_NEVER, .significant = true);
 	if (e == 0)
 		e = holt_supervisor_wait(s);
 	return holt_supervisor_close(s, e);

@@ -394,13 +394,19 @@ void lines_resume(struct lines *l)
 	l->resuming = false;
 }
 
-int lines_attach(struct lines_stream **ret, struct lines_node *n, int fd, pid_t pid, const struct invocation *id, int priority)
+int lines_prepare(struct lines_stream **ret)
 {
-	struct lines_stream *s = holt__calloc(1, sizeof *s);
-	int flags = fcntl(fd, F_GETFL), r;
+	*ret = holt__calloc(1, sizeof **ret);
+	return *ret ? 0 : -ENOMEM;
+}
 
-	if (!s)
-		return -ENOMEM;
+int lines_attach(struct lines_stream **stream, struct lines_node *n, int fd, pid_t pid, const struct invocation *id, int priority)
+{
+	int flags = fcntl(fd, F_GETFL), r = *stream ? 0 : lines_prepare(stream);
+	struct lines_stream *s = *stream;
+
+	if (r < 0)
+		return r;
 	s->watch.fire = readable;
 	s->node = n;
 	s->pid = pid;
@@ -411,7 +417,8 @@ int lines_attach(struct lines_stream **ret, struct lines_node *n, int fd, pid_t 
 	if (r == 0)
 		r = watch_add(n->lines->watcher, &s->watch, fd, EPOLLIN);
 	if (r < 0) {
-		holt__free(s);
+		s->node = NULL;
+		*stream = lines_leave(s);
 		return r;
 	}
 	s->at = &n->streams;
@@ -419,7 +426,6 @@ int lines_attach(struct lines_stream **ret, struct lines_node *n, int fd, pid_t 
 	if (s->next)
 		s->next->at = &s->next;
 	n->streams = s;
-	*ret = s;
 	return 0;
 }
 
@@ -432,6 +438,10 @@ struct lines_stream *lines_leave(struct lines_stream *s)
 {
 	if (!s)
 		return NULL;
+	if (!s->node) { /* only prepared */
+		holt__free(s);
+		return NULL;
+	}
 	s->leaving = true;
 	if (s->eof && !s->waiting)
 		free_stream(s);
@@ -444,7 +454,7 @@ struct lines_stream *lines_finish(struct lines_stream *s)
 
 	if (!s)
 		return NULL;
-	if (s->eof)
+	if (s->eof || !s->node)
 		return lines_leave(s);
 	s->leaving = s->finishing = true;
 	if (ioctl(s->watch.fd, FIONREAD, &left) == 0 && left > 0)

@@ -65,12 +65,16 @@ int lines_node_open(struct lines_node **ret, struct lines *l, const char *path, 
 int lines_node_set(struct lines_node *n, const struct lines_limits *limits); /* from the next line on. -ENOMEM */
 struct lines_node *lines_node_close(struct lines_node *n);                   /* NULL is taken; returns NULL. Its streams go on */
 
+/* The memory of a stream, for who must not fail later. To be attached, or finished. -ENOMEM. */
+int lines_prepare(struct lines_stream **ret);
+
 /*
  * FD, the reading end of a pipe, is taken when 0 is returned, and not used with holt_read() & co. PRIORITY: of lines that do
- * not say it. What is read before the end is logged as PID's and ID's (NULL: none). *ret is valid until it is finished or left.
- * -ENOMEM, -errno.
+ * not say it. What is read before the end is logged as PID's and ID's (NULL: none). *stream is one that was prepared, or NULL, and
+ * then valid until it is finished or left; NULL after a failure. -ENOMEM, only when it was not prepared; -errno.
  */
-int lines_attach(struct lines_stream **ret, struct lines_node *n, int fd, pid_t pid, const struct invocation *id, int priority);
+int lines_attach(
+	struct lines_stream **stream, struct lines_node *n, int fd, pid_t pid, const struct invocation *id, int priority);
 void lines_set_pid(struct lines_stream *s, pid_t pid); /* MAINPID= */
 
 /*

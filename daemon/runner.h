@@ -107,6 +107,12 @@ void runner_close(struct runner *r);
  */
 int runner_run(struct runner *r);
 
+/*
+ * All of a task that runs the tree (a holt_fn, of a runner that is open): a stop of it is an orderly one of the tree; a
+ * cancellation makes all go at once; when its shield breaks all is killed, and what finally owes is still done.
+ */
+int runner_task(void *runner);
+
 /* ---- from other tasks of the loop; none suspends */
 void runner_kick(struct runner *r);
 void runner_end(struct runner *r);                    /* an orderly stop of the tree; repeats are harmless */

@@ -76,6 +76,15 @@ static int grow(struct watcher *w)
 	return 0;
 }
 
+int watch_reserve(struct watcher *w, uint32_t n)
+{
+	int r = 0;
+
+	while (r == 0 && w->n_slots < w->n_watches + 1 + n) /* [0] is nobody's */
+		r = grow(w);
+	return r;
+}
+
 static int control(struct watcher *w, int op, const struct watch *watch, uint32_t events)
 {
 	struct epoll_event e = { .events = events, .data.u64 = watch->slot | (uint64_t)w->slots[watch->slot].generation << 32 };

@@ -65,6 +65,7 @@ void watcher_close(struct watcher *w); /* NULL, or what failed to open, too. Not
  */
 int watcher_wait(struct watcher *w);
 
+int watch_reserve(struct watcher *w, uint32_t n); /* the next n watch_add() will not say -ENOMEM. -ENOMEM */
 /* -ENOMEM; -errno of epoll_ctl(), -EPERM for what cannot be waited for (a regular file), -EEXIST if the fd is watched already. */
 int watch_add(struct watcher *w, struct watch *watch, int fd, uint32_t events);
 int watch_modify(struct watcher *w, struct watch *watch, uint32_t events); /* the same events as before: no system call */

@@ -3,7 +3,7 @@
  * Sweeps of the library by its own simulator: a scenario is a main task that begins anew each time, and a check of what must hold
  * whatever was canceled or failed. For suites that include it once.
  *
- * Each sweep has HOLT_SIM_SEEDS seeds (else 12; three with HOLT_TEST_SMALL). With HOLT_SIM_FIGURES, the name of a file, each adds a
+ * Each sweep has HOLT_SIM_SEEDS seeds (else 12; three with HOLT_TEST_SMALL or a sanitizer). With HOLT_SIM_FIGURES, the name of a file, each adds a
  * line to it: its name, runs, suspensions canceled at, allocations and system calls made to fail.
  */
 #pragma once
@@ -12,11 +12,23 @@
 enum { SWEEP_CANCEL = HOLT_SWEEP_CANCEL | HOLT_SWEEP_CANCEL_ONE, SWEEP_FAIL = HOLT_SWEEP_ALLOC | HOLT_SWEEP_SYSCALL };
 enum { SWEEP_ALL = SWEEP_CANCEL | SWEEP_FAIL };
 
+#if defined(HARNESS_ASAN) || defined(HARNESS_TSAN)
+enum { SEEDS = 3 };
+#else
+enum { SEEDS = 12 };
+#endif
+
 static unsigned sweep_seeds(void)
 {
 	const char *n = getenv("HOLT_SIM_SEEDS");
 
-	return n ? (unsigned)atoi(n) : getenv("HOLT_TEST_SMALL") ? 3 : 12;
+	return n ? (unsigned)atoi(n) : getenv("HOLT_TEST_SMALL") ? 3 : SEEDS;
+}
+
+/* A sweep is many runs, which takes its time where several machines share a processor. */
+static void __attribute__((constructor)) sweep_takes_its_time(void)
+{
+	setenv("CK_DEFAULT_TIMEOUT", getenv("HOLT_SIM_SEEDS") ? "3600" : "250", 1);
 }
 
 static void sweep_figures(const char *name, const struct holt_sim_report *r)

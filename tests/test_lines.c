@@ -32,7 +32,7 @@ static const struct invocation id = { { 0x0123456789abcdef, 0xfedcba9876543210 }
 
 static struct lines_stream *attach(struct lines_node *node, int *ret_in)
 {
-	struct lines_stream *stream;
+	struct lines_stream *stream = NULL;
 	int p[2];
 
 	ck_assert_int_eq(pipe2(p, O_CLOEXEC), 0);

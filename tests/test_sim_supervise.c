@@ -18,7 +18,7 @@ static int armed, finished;
 static int is_expected(int result)
 {
 	return result >= 0 || result == -ECANCELED || result == -ENOMEM || result == -EMFILE || result == -EINTR ||
-			result == -ELOOP || result == -EIO
+			result == -ELOOP || result == -EIO || result == -ESHUTDOWN
 		? 0
 		: result;
 }
