@@ -152,6 +152,14 @@ static const struct row rows[] = {
 		{ { 500, -EPIPE }, { 1400, 1, SHIELDED } }, OUTSIDE },
 	{ "ANY: a winner before, and from outside ended nobody", HOLT_ANY, 5, 3, NULL, { { 500, 3 }, { 1400, 1, SHIELDED } },
 		OUTSIDE },
+	{ "-ECANCELED from outside stays, and what failed meanwhile is logged", HOLT_ALL, AS_IT_SLEPT, -ECANCELED, "Broken pipe",
+		{ { 9000, -EPIPE, STUBBORN } }, OUTSIDE, .close_at = 2000 },
+	{ "-ECANCELED from outside stays, and what failed on its own behind it is logged", HOLT_ALL, AS_IT_SLEPT, -ECANCELED,
+		"Broken pipe", { { 1400, -EPIPE, SHIELDED } }, OUTSIDE, .close_at = 1200 },
+	{ "ALL: the failure, when it is all that a cancellation from outside made", HOLT_ALL, 5, -EPIPE, NULL,
+		{ { 9000, -EPIPE, STUBBORN } }, OUTSIDE },
+	{ "a negative result that the opener made of a cancellation from outside", HOLT_ALL, -EIO, -EIO, NULL, { { 0 } }, OUTSIDE,
+		.close_at = 2000 },
 	{ "a negative result covers what came from outside", HOLT_ALL, -EIO, -EIO, NULL, { { 1400, -ECANCELED, SHIELDED } },
 		OUTSIDE, .close_at = 800 },
 };
@@ -384,6 +392,114 @@ TEST(failure_of_an_outer_group_cancels_the_inner_one_that_is_being_closed)
 {
 	ck_assert_int_eq(run_clean(fail_outside_of_a_close, NULL), -EIO);
 	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+}
+
+/* Each group tells its opener alone: it is he who hands it on. */
+static int fail_inside_of_an_outer_group(void *hand_on)
+{
+	holt_group *outer = NULL, *inner = NULL;
+	holt_task *t = NULL;
+	int r;
+
+	ck_assert_int_eq(holt_group_open(&outer), 0);
+	ck_assert_int_eq(holt_spawn(outer, sleep_long, NULL, .task = &t), 0);
+	ck_assert_int_eq(holt_group_open(&inner), 0);
+	ck_assert_int_eq(holt_spawn(inner, fails_in_a_second, NULL), 0);
+	r = holt_group_close(inner, 0);
+	ck_assert_int_eq(r, -EIO);
+	ck_assert_int_eq(holt_yield(), 0); /* the outer one goes on */
+	ck_assert(!holt_task_done(t));
+	r = holt_group_close(outer, hand_on ? r : 0);
+	ck_assert_int_eq(holt_task_result(t), hand_on ? -ECANCELED : 0);
+	holt_task_unref(t);
+	return r;
+}
+
+TEST(failure_of_an_inner_group_cancels_the_outer_one_when_the_opener_hands_it_on)
+{
+	ck_assert_int_eq(run_clean(fail_inside_of_an_outer_group, NUMBER(1)), -EIO);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+	ck_assert_int_eq(run_clean(fail_inside_of_an_outer_group, NULL), 0);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC + 10 * HOLT_HOUR);
+}
+
+struct heads {
+	holt_group *g;
+	int begun, ended;
+};
+
+static int grows_two(void *arg)
+{
+	struct heads *h = arg;
+	int r;
+
+	h->begun++;
+	r = holt_sleep(10 * HOLT_MS);
+	if (r == 0)
+		r = holt_spawn(h->g, grows_two, h);
+	if (r == 0)
+		r = holt_spawn(h->g, grows_two, h);
+	h->ended++;
+	return r;
+}
+
+static int ends_it(void *arg)
+{
+	struct heads *h = arg;
+
+	while (h->begun < 100)
+		ck_assert_int_eq(holt_sleep(15 * HOLT_MS), 0);
+	return -EIO;
+}
+
+static int grow(void *arg)
+{
+	struct heads *h = arg;
+
+	ck_assert_int_eq(holt_group_open(&h->g), 0);
+	ck_assert_int_eq(holt_spawn(h->g, grows_two, h), 0);
+	ck_assert_int_eq(holt_spawn(h->g, ends_it, h), 0);
+	return holt_group_close(h->g, 0);
+}
+
+TEST(failure_ends_a_group_whose_members_spawn_more_and_more)
+{
+	struct heads h = { .begun = 0 };
+
+	ck_assert_int_eq(run_clean(grow, &h), -EIO);
+	ck_assert_int_ge(h.begun, 100);
+	ck_assert_int_eq(h.begun, h.ended);
+}
+
+static int sleeps_300_ms(void *arg)
+{
+	(void)arg;
+	return holt_sleep(300 * HOLT_MS);
+}
+
+static int leave_one_by_one(void *arg)
+{
+	struct holt__stacks *s = &holt__here->stacks;
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 50; i++) {
+		ck_assert_int_eq(holt_sleep(100 * HOLT_MS), 0);
+		ck_assert_int_eq(holt_spawn(g, sleeps_300_ms, NULL), 0);
+		ck_assert_uint_le(holt_group_count(g), 4);
+	}
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	ck_assert_uint_eq(holt_group_count(g), 0);
+	ck_assert_ptr_null(g->first);
+	ck_assert_ptr_null(g->ended_first);
+	ck_assert_uint_le(s->n_warm, 4); /* and the next ones had their stacks */
+	return holt_group_close(g, 0);
+}
+
+TEST(ended_tasks_leave_their_group_while_it_is_open)
+{
+	ck_assert_int_eq(run_clean(leave_one_by_one, NULL), 0);
 }
 
 static int swallows(void *arg)
@@ -1322,6 +1438,69 @@ TEST(who_waits_for_the_next_hears_when_none_is_left)
 {
 	ck_assert_int_eq(run_clean(several_take, NULL), 0);
 	ck_assert_str_eq(trace, "got none none deadlock ");
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+}
+
+/* The deadline is of who waits, not of the group: that goes on. */
+static int next_under_a_deadline(void *arg)
+{
+	struct holt_scope s;
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .kind = HOLT_EACH, .keep = true), 0);
+	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(1)), 0);
+	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(3)), 0);
+	holt_scope_begin(&s, holt_in(2 * HOLT_SEC), 0);
+	ck_assert_int_eq(holt_group_next(g, &t), 0);
+	ck_assert_int_eq(holt_task_result(t), 1);
+	t = holt_task_unref(t);
+	ck_assert_int_eq((int)holt_scope_end(&s, holt_group_next(g, &t)), -ETIME);
+	ck_assert_ptr_null(t);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+	ck_assert_uint_eq(holt_group_count(g), 1);
+	ck_assert_int_eq(holt_group_next(g, &t), 0);
+	ck_assert_int_eq(holt_task_result(t), 3);
+	holt_task_unref(t);
+	return holt_group_close(g, 0);
+}
+
+TEST(next_that_ran_out_of_time_leaves_the_tasks_to_the_next_one_who_asks)
+{
+	ck_assert_int_eq(run_clean(next_under_a_deadline, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 3 * HOLT_SEC);
+}
+
+static int takes_a_letter(void *arg)
+{
+	holt_task *t = NULL;
+
+	ck_assert_int_eq(holt_group_next(arg, &t), 0);
+	note(holt_task_name(t));
+	holt_task_unref(t);
+	return 0;
+}
+
+static int two_take_two(void *arg)
+{
+	holt_group *g = NULL, *takers = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .kind = HOLT_EACH, .keep = true), 0);
+	ck_assert_int_eq(holt_group_open(&takers), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_a_second, NULL, .name = "a"), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_a_second, NULL, .name = "b"), 0);
+	ck_assert_int_eq(holt_spawn(takers, takes_a_letter, g), 0);
+	ck_assert_int_eq(holt_spawn(takers, takes_a_letter, g), 0);
+	ck_assert_int_eq(holt_group_close(takers, 0), 0);
+	return holt_group_close(g, 0);
+}
+
+TEST(two_who_wait_for_the_next_get_two_that_end_at_once)
+{
+	ck_assert_int_eq(run_clean(two_take_two, NULL), 0);
+	ck_assert_str_eq(trace, "a b ");
 	ck_assert_uint_eq(harness_time(), HOLT_SEC);
 }
 

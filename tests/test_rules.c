@@ -350,6 +350,40 @@ TEST(sleep_that_was_over_when_the_cancellation_came_returns_0)
 	ck_assert_int_eq(m.next, -ECANCELED);
 }
 
+static int yields_twice(void *arg)
+{
+	int *r = arg;
+
+	r[0] = holt_yield();
+	r[1] = holt_yield();
+	return r[1] < 0 ? r[1] : 12;
+}
+
+static int yield_and_cancel(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+	int r;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, yields_twice, arg, .task = &t), 0);
+	ck_assert_int_eq(holt_yield(), 0); /* it has given way, and is ready again */
+	holt_task_cancel(t, NULL);
+	ck_assert_int_eq(holt_task_wait(t, &r), 0);
+	ck_assert_int_eq(r, -ECANCELED);
+	holt_task_unref(t);
+	return holt_group_close(g, 0);
+}
+
+TEST(yield_that_had_given_way_when_the_cancellation_came_returns_0)
+{
+	int r[2] = { 1, 1 };
+
+	ck_assert_int_eq(run_clean(yield_and_cancel, r), 0);
+	ck_assert_int_eq(r[0], 0);
+	ck_assert_int_eq(r[1], -ECANCELED);
+}
+
 static int waits_for_end(void *arg)
 {
 	struct met *m = arg;

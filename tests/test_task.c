@@ -368,6 +368,10 @@ static int wait_for_some(void *arg)
 	ck_assert_msg(r == some->expected, "%s: %d instead of %d", some->claim, r, some->expected);
 	ck_assert_msg(harness_time() / HOLT_SEC == (holt_time)some->seconds, "%s: after %d s", some->claim,
 		(int)(harness_time() / HOLT_SEC));
+	if (some->span == HOLT_NEVER || r == (int)n) /* what has come already is not waited for again */
+		ck_assert_int_eq(holt_wait(t, n, some->what, HOLT_NEVER), r);
+	ck_assert_int_eq(holt_wait(t, n, some->what, 0), r);
+	ck_assert_uint_eq(harness_time() / HOLT_SEC, (holt_time)some->seconds);
 	holt_group_cancel(g, NULL);
 	r = holt_group_close(g, 0);
 	for (size_t i = 0; i < n; i++)
@@ -451,6 +455,246 @@ TEST(canceled_wait_leaves_every_list_and_every_task_alone)
 	ck_assert_uint_eq(harness_time(), 20 * HOLT_SEC);
 }
 
+/* Both timers are of one time, and the task's was started first: it has ended when the waiter runs. */
+static int wait_as_long_as_a_task(void *arg)
+{
+	holt_task *t[2] = { NULL, NULL };
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(1), .task = &t[0]), 0);
+	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(2), .task = &t[1]), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_wait(t, 2, HOLT_ALL_COMPLETED, HOLT_SEC), 1);
+	ck_assert(holt_task_done(t[0]));
+	ck_assert(!holt_task_done(t[1]));
+	holt_task_unref(t[0]);
+	holt_task_unref(t[1]);
+	return holt_group_close(g, 0);
+}
+
+TEST(wait_whose_time_is_over_in_the_turn_in_which_a_task_ends_counts_it)
+{
+	ck_assert_int_eq(run_clean(wait_as_long_as_a_task, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+}
+
+static int fails_after_a_second(void *arg)
+{
+	int r = holt_sleep(HOLT_SEC);
+
+	(void)arg;
+	return r < 0 ? r : -EIO;
+}
+
+static int wait_for_failed_and_canceled(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t[2] = { NULL, NULL };
+	struct holt_scope s;
+	int r = 99;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .kind = HOLT_EACH, .name = "g"), 0);
+	ck_assert_int_eq(holt_spawn(g, fails_after_a_second, NULL, .task = &t[0]), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL, .task = &t[1]), 0);
+	ck_assert_int_eq(holt_task_wait(t[0], &r), 0); /* the wait did well, what was waited for did not */
+	ck_assert_int_eq(r, -EIO);
+	holt_task_cancel(t[1], NULL);
+	ck_assert_int_eq(holt_task_wait(t[1], &r), 0); /* it was canceled, the waiter was not */
+	ck_assert_int_eq(r, -ECANCELED);
+	ck_assert_int_eq(holt_check(), 0);
+	holt_task_unref(t[1]);
+
+	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(1), .task = &t[1]), 0);
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, NULL);
+	r = 99;
+	ck_assert_int_eq(holt_task_wait(t[1], &r), -ECANCELED); /* and here it is the other way round */
+	ck_assert_int_eq(r, 99);
+	holt_scope_end(&s, 0);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	ck_assert_int_eq(holt_task_result(t[1]), 1);
+	holt_task_unref(t[0]);
+	holt_task_unref(t[1]);
+	return 0;
+}
+
+TEST(who_waits_for_a_task_tells_its_failure_and_its_cancellation_from_his_own)
+{
+	ck_assert_int_eq(run_clean(wait_for_failed_and_canceled, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+}
+
+/* ---- canceling a task */
+
+static int cancels_itself_and_returns_well(void *arg)
+{
+	(void)arg;
+	holt_task_cancel(holt_self(), NULL);
+	ck_assert_int_eq(holt_check(), -ECANCELED);
+	return 12;
+}
+
+static int is_canceled_and_returns_well(void *arg)
+{
+	(void)arg;
+	return holt_sleep(HOLT_HOUR) == -ECANCELED ? 42 : 0;
+}
+
+static int cancel_who_return_well(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t[2] = { NULL, NULL };
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, cancels_itself_and_returns_well, NULL, .task = &t[0]), 0);
+	ck_assert_int_eq(holt_spawn(g, is_canceled_and_returns_well, NULL, .task = &t[1]), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_task_cancel(t[1], NULL);
+	ck_assert_int_eq(holt_group_close(g, 5), 5);
+	ck_assert_int_eq(holt_task_result(t[0]), 12);
+	ck_assert_int_eq(holt_task_result(t[1]), 42);
+	holt_task_unref(t[0]);
+	holt_task_unref(t[1]);
+	return 0;
+}
+
+TEST(task_that_was_canceled_and_returns_a_result_all_the_same_has_that_result)
+{
+	ck_assert_int_eq(run_clean(cancel_who_return_well, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 0);
+}
+
+static int sees_its_reason(void *arg)
+{
+	int r = holt_yield();
+
+	ck_assert_int_eq(r, -ECANCELED);
+	ck_assert(holt_stopping());
+	note(holt_why() ? holt_why() : "none");
+	return arg ? 0 : r;
+}
+
+static int cancel_with_reasons(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t[2] = { NULL, NULL };
+	char why[] = "mine";
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(holt_spawn(g, sees_its_reason, NUMBER(i), .task = &t[i]), 0);
+	holt_task_cancel(t[0], why); /* before it ran */
+	holt_task_cancel(t[0], "another");
+	holt_task_cancel(t[1], NULL);
+	why[0] = 'x';
+	ck_assert_ptr_null(holt_why()); /* it is theirs */
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	ck_assert_int_eq(holt_task_result(t[0]), -ECANCELED); /* and those who hold it learn no more than this */
+	holt_task_unref(t[0]);
+	holt_task_unref(t[1]);
+	return 0;
+}
+
+TEST(reason_of_its_cancellation_is_seen_by_a_task_that_had_not_run_before)
+{
+	ck_assert_int_eq(run_clean(cancel_with_reasons, NULL), 0);
+	ck_assert_str_eq(trace, "mine canceled ");
+}
+
+static void cancel_it(void *task)
+{
+	ck_assert_ptr_null(holt_self());
+	holt_task_cancel(task, "from outside of tasks");
+}
+
+static int is_canceled_from_outside(void *arg)
+{
+	int r = holt_sleep(HOLT_HOUR);
+
+	(void)arg;
+	ck_assert_int_eq(r, -ECANCELED);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+	note(holt_why());
+	return r;
+}
+
+static int cancel_from_outside(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+	int r;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, is_canceled_from_outside, NULL, .task = &t), 0);
+	harness_at(HOLT_SEC, cancel_it, t);
+	ck_assert_int_eq(holt_task_wait(t, &r), 0);
+	ck_assert_int_eq(r, -ECANCELED);
+	holt_task_unref(t);
+	ck_assert_uint_eq(holt__wheel_next(&holt_loop_self()->timers), HOLT_NEVER); /* of the hour nothing is left */
+	return holt_group_close(g, 0);
+}
+
+TEST(sleeper_is_canceled_from_outside_of_tasks_and_its_timer_is_gone_with_it)
+{
+	ck_assert_int_eq(run_clean(cancel_from_outside, NULL), 0);
+	ck_assert_str_eq(trace, "from outside of tasks ");
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+}
+
+struct held {
+	holt_task *own, *other;
+};
+
+static int cancels_itself_and_waits(void *arg)
+{
+	struct held *h = arg;
+	holt_group *g = NULL;
+	int r;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL, .task = &h->own), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_task_cancel(holt_self(), NULL);
+	r = holt_task_wait(h->other, NULL);
+	ck_assert_int_eq(r, -ECANCELED);
+	ck_assert_int_eq(holt_task_wait(h->own, NULL), -ECANCELED);
+	r = holt_group_close(g, r); /* here it is waited for, canceled or not */
+	ck_assert(holt_task_done(h->own));
+	return r;
+}
+
+static int cancel_oneself_and_wait(void *arg)
+{
+	struct held h = { NULL, NULL };
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(3), .task = &h.other), 0);
+	ck_assert_int_eq(holt_spawn(g, cancels_itself_and_waits, &h, .task = &t), 0);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	ck_assert_int_eq(holt_task_result(t), -ECANCELED);
+	ck_assert_int_eq(holt_task_result(h.own), -ECANCELED);
+	ck_assert_int_eq(holt_task_result(h.other), 3);
+	holt_task_unref(t);
+	holt_task_unref(h.own);
+	holt_task_unref(h.other);
+	return 0;
+}
+
+TEST(task_that_cancels_itself_cancels_what_it_holds_and_nothing_that_it_waits_for)
+{
+	ck_assert_int_eq(run_clean(cancel_oneself_and_wait, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 3 * HOLT_SEC);
+}
+
 /* ---- gather */
 
 struct gathered {
@@ -525,6 +769,230 @@ TEST(gather_is_canceled_with_its_caller)
 	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
 }
 
+static int counts_its_calls(void *arg)
+{
+	++*(int *)arg;
+	return holt_yield();
+}
+
+static int gather_with_a_hole(void *arg)
+{
+	struct holt_call calls[3] = { { .fn = counts_its_calls, .arg = arg }, { .fn = NULL },
+		{ .fn = counts_its_calls, .arg = arg } };
+
+	ck_assert_int_eq(holt_gather(calls, 3, HOLT_EACH), -EINVAL);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(*(int *)arg, 0);
+	calls[1] = calls[0]; /* the same one twice runs twice */
+	ck_assert_int_eq(holt_gather(calls, 3, HOLT_EACH), 0);
+	return 0;
+}
+
+TEST(gather_with_a_call_that_cannot_be_made_makes_none)
+{
+	int n = 0;
+
+	ck_assert_int_eq(run_clean(gather_with_a_hole, &n), 0);
+	ck_assert_int_eq(n, 3);
+}
+
+static int is_canceled_alone(void *arg)
+{
+	(void)arg;
+	holt_task_cancel(holt_self(), NULL);
+	return holt_sleep(HOLT_HOUR);
+}
+
+/* One call is canceled, and the caller is not. What ANY gives then is told by the results: nobody has won. */
+static int gather_with_one_canceled(void *arg)
+{
+	static const int expected[][3] = {
+		[HOLT_ALL] = { 0, 1, -EIO },
+		[HOLT_ANY] = { 1, 1, -EIO },
+		[HOLT_EACH] = { 0, 1, 0 },
+	};
+	enum holt_kind kind = (enum holt_kind)(intptr_t)arg;
+	struct holt_call well[2] = { { .fn = is_canceled_alone }, { .fn = sleeps_seconds, .arg = NUMBER(1) } };
+	struct holt_call badly[2] = { { .fn = is_canceled_alone }, { .fn = fails_after_a_second } };
+	struct holt_call alone[1] = { { .fn = is_canceled_alone } };
+
+	ck_assert_int_eq(holt_gather(well, 2, kind), expected[kind][0]);
+	ck_assert_int_eq(well[0].result, -ECANCELED);
+	ck_assert_int_eq(well[1].result, expected[kind][1]);
+	ck_assert_int_eq(holt_gather(badly, 2, kind), expected[kind][2]);
+	ck_assert_int_eq(badly[0].result, -ECANCELED);
+	ck_assert_int_eq(badly[1].result, -EIO);
+	ck_assert_int_eq(holt_gather(alone, 1, kind), 0);
+	ck_assert_int_eq(alone[0].result, -ECANCELED);
+	return holt_check();
+}
+
+TEST_LOOP(gather_takes_a_call_that_was_canceled_alone_for_no_failure, 0, 3)
+{
+	ck_assert_int_eq(run_clean(gather_with_one_canceled, NUMBER(_i)), 0);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+}
+
+struct gathering {
+	enum holt_kind kind;
+	int r, results[2];
+	holt_task *t, *other[2];
+};
+
+static int gathers_two_long(void *arg)
+{
+	struct gathering *g = arg;
+	struct holt_call calls[2] = { { .fn = sleep_long }, { .fn = sleep_long } };
+
+	g->r = holt_gather(calls, 2, g->kind);
+	for (int i = 0; i < 2; i++)
+		g->results[i] = calls[i].result;
+	if (g->r < 0 && holt_why())
+		note(holt_why());
+	return g->r;
+}
+
+static int cancel_who_gathers(holt_fn fn, struct gathering *c)
+{
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, fn, c, .task = &c->t), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_task_cancel(c->t, "enough");
+	holt_task_unref(c->t);
+	return holt_group_close(g, 0);
+}
+
+static int cancel_who_gathers_two_long(void *arg)
+{
+	return cancel_who_gathers(gathers_two_long, arg);
+}
+
+TEST_LOOP(gather_of_any_kind_is_canceled_with_its_caller_who_sees_why, 0, 3)
+{
+	struct gathering g = { .kind = (enum holt_kind)_i };
+
+	ck_assert_int_eq(run_clean(cancel_who_gathers_two_long, &g), 0);
+	ck_assert_int_eq(g.r, -ECANCELED);
+	ck_assert_int_eq(g.results[0], -ECANCELED);
+	ck_assert_int_eq(g.results[1], -ECANCELED);
+	ck_assert_str_eq(trace, "enough ");
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+}
+
+static int gathers_in_a_shield(void *arg)
+{
+	struct gathering *g = arg;
+	struct holt_call calls[2] = { { .fn = sleeps_seconds, .arg = NUMBER(2) }, { .fn = sleeps_seconds, .arg = NUMBER(3) } };
+	struct holt_scope s;
+
+	holt_scope_begin(&s, holt_in(HOLT_MIN), HOLT_SHIELD);
+	g->r = (int)holt_scope_end(&s, holt_gather(calls, 2, HOLT_ALL));
+	for (int i = 0; i < 2; i++)
+		g->results[i] = calls[i].result;
+	return holt_yield();
+}
+
+static int cancel_who_gathers_in_a_shield(void *arg)
+{
+	return cancel_who_gathers(gathers_in_a_shield, arg);
+}
+
+TEST(gather_in_a_shield_is_made_although_its_caller_was_canceled)
+{
+	struct gathering g = { .r = 99 };
+
+	ck_assert_int_eq(run_clean(cancel_who_gathers_in_a_shield, &g), 0);
+	ck_assert_int_eq(g.r, 0);
+	ck_assert_int_eq(g.results[0], 2);
+	ck_assert_int_eq(g.results[1], 3);
+	ck_assert_uint_eq(harness_time(), 3 * HOLT_SEC);
+}
+
+static int only_waits(void *task)
+{
+	int result = 0, r = holt_task_wait(task, &result);
+
+	return r < 0 ? r : result;
+}
+
+static int gathers_waits(void *arg)
+{
+	struct gathering *g = arg;
+	struct holt_call calls[2] = { { .fn = only_waits, .arg = g->other[0] }, { .fn = only_waits, .arg = g->other[1] } };
+
+	g->r = holt_gather(calls, 2, HOLT_ALL);
+	return g->r;
+}
+
+static int cancel_who_gathers_waits(void *arg)
+{
+	struct gathering *c = arg;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(holt_spawn(g, sleeps_seconds, NUMBER(2 + i), .task = &c->other[i]), 0);
+	ck_assert_int_eq(cancel_who_gathers(gathers_waits, c), 0);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		c->results[i] = holt_task_result(c->other[i]);
+		holt_task_unref(c->other[i]);
+	}
+	return 0;
+}
+
+TEST(gather_of_waits_that_is_canceled_leaves_what_was_waited_for_alone)
+{
+	struct gathering g = { .r = 99 };
+
+	ck_assert_int_eq(run_clean(cancel_who_gathers_waits, &g), 0);
+	ck_assert_int_eq(g.r, -ECANCELED);
+	ck_assert_int_eq(g.results[0], 2);
+	ck_assert_int_eq(g.results[1], 3);
+}
+
+static int gathers_one_second(void *arg)
+{
+	struct gathering *g = arg;
+	struct holt_call calls[2] = { { .fn = sleeps_seconds, .arg = NUMBER(1) }, { .fn = give, .arg = NUMBER(7) } };
+
+	g->r = holt_gather(calls, 2, HOLT_ALL);
+	g->results[0] = calls[0].result;
+	g->results[1] = holt_yield();
+	return 0;
+}
+
+/* Its second began behind that of the call, so both end in one turn, the call first. */
+static int cancel_who_has_gathered(void *arg)
+{
+	struct gathering *c = arg;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, gathers_one_second, c, .task = &c->t), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	ck_assert(!holt_task_done(c->t));
+	ck_assert_uint_eq(holt_task_count(), 2); /* he is there, and we; the calls are not */
+	holt_task_cancel(c->t, NULL);
+	holt_task_unref(c->t);
+	return holt_group_close(g, 0);
+}
+
+TEST(gather_whose_calls_have_ended_is_past_canceling)
+{
+	struct gathering g = { .r = 99 };
+
+	ck_assert_int_eq(run_clean(cancel_who_has_gathered, &g), 0);
+	ck_assert_int_eq(g.r, 0);
+	ck_assert_int_eq(g.results[0], 1);
+	ck_assert_int_eq(g.results[1], -ECANCELED);
+}
+
 /* ---- timeouts and the clock */
 
 static int yields_once(void *arg)
@@ -567,6 +1035,53 @@ static int times_out(void *arg)
 TEST(timeout_always_runs_fn_and_tells_its_own_deadline_from_others)
 {
 	ck_assert_int_eq(run_clean(times_out, NULL), 0);
+}
+
+static int turns_it_into(void *result)
+{
+	ck_assert_int_eq(holt_sleep(HOLT_HOUR), -ECANCELED);
+	ck_assert_int_eq(holt_sleep(HOLT_HOUR), -ECANCELED); /* and each further call, so it cannot be held up here */
+	return (int)(intptr_t)result;
+}
+
+static int cleans_up_first(void *arg)
+{
+	struct holt_scope s;
+	int r = holt_sleep(HOLT_HOUR);
+
+	holt_scope_begin(&s, holt_in(HOLT_MIN), HOLT_SHIELD);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, sleep_long, NULL), -ETIME);
+	holt_scope_end(&s, 0);
+	note("cleaned-up");
+	(void)arg;
+	return r;
+}
+
+static int is_canceled_in_time(void *arg)
+{
+	holt_task_cancel(arg, NULL);
+	return holt_sleep(HOLT_HOUR);
+}
+
+static int make_something_of_a_deadline(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, turns_it_into, NUMBER(-EIO)), -EIO);
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, turns_it_into, NUMBER(1)), 1);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, cleans_up_first, NULL), -ETIME); /* it is waited for */
+	ck_assert_uint_eq(harness_time(), 5 * HOLT_SEC);
+	ck_assert_int_eq(holt_check(), 0); /* and none of it is left for what comes behind */
+	ck_assert_int_eq(holt_timeout(HOLT_SEC, is_canceled_in_time, holt_self()), -ECANCELED);
+	ck_assert_uint_eq(harness_time(), 5 * HOLT_SEC);
+	return 0;
+}
+
+TEST(what_fn_makes_of_its_deadline_is_the_result_of_timeout)
+{
+	ck_assert_int_eq(run_clean(make_something_of_a_deadline, NULL), 0);
+	ck_assert_str_eq(trace, "cleaned-up ");
 }
 
 static int reads_the_clock(void *arg)
@@ -697,6 +1212,48 @@ TEST(local_values_follow_the_tree_and_are_freed_with_their_scope)
 	memset(freed, 0, sizeof freed);
 	ck_assert_int_eq(run_clean(locals, NULL), 0);
 	ck_assert_int_eq(freed[1], 1);
+}
+
+static const struct holt_local language = { .name = "language" };
+
+static int hears(void *arg)
+{
+	const char *const *said = arg;
+
+	for (int i = 0; i < 3; i++) {
+		const char *value = holt_local_get(&language);
+
+		note(value ? value : "none");
+		if (i == 1 && said)
+			ck_assert_int_eq(holt_local_set(&language, WORD(*said)), 0);
+		ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	}
+	return 0;
+}
+
+/* Nothing is copied at a spawn: one looks at the tree as it is. */
+static int set_while_they_run(void *arg)
+{
+	static const char *own = "own";
+	holt_group *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, hears, NULL), 0);
+	ck_assert_int_eq(holt_spawn(g, hears, &own), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC / 2), 0);
+	ck_assert_int_eq(holt_local_set(&language, WORD("late")), 0);
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	ck_assert_str_eq(holt_local_get(&language), "late"); /* what a member has set is its own */
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	ck_assert_ptr_null(holt_local_get(&language));
+	return 0;
+}
+
+TEST(value_that_is_set_later_is_seen_by_members_that_run_already_and_theirs_by_nobody_outside)
+{
+	ck_assert_int_eq(run_clean(set_while_they_run, NULL), 0);
+	ck_assert_str_eq(trace, "none none late late late own ");
 }
 
 /* ---- scopes, misused */
@@ -929,6 +1486,53 @@ TEST(task_run_from_another_thread_belongs_to_the_root_and_its_failure_is_its_cal
 	ck_assert_int_eq(e.results[1], -EINVAL);
 	ck_assert_int_eq(e.results[2], -ECANCELED);
 	ck_assert_int_eq(e.results[3], -ESHUTDOWN);
+}
+
+static int runs_out_of_time(void *arg)
+{
+	(void)arg;
+	return holt_timeout(HOLT_MS, sleep_long, NULL);
+}
+
+static void set_event(void *event)
+{
+	holt_event_set(event);
+}
+
+static void *times_out_elsewhere(void *arg)
+{
+	struct elsewhere *e = arg;
+
+	e->results[0] = holt_loop_run(e->loop, runs_out_of_time, NULL);
+	e->results[1] = holt_loop_run(e->loop, is_canceled_alone, NULL);
+	e->results[2] = holt_loop_run(e->loop, give, NUMBER(3));
+	e->results[3] = holt_loop_call(e->loop, set_event, &e->go);
+	holt_loop_unref(e->loop);
+	return NULL;
+}
+
+static int hears_the_end(void *arg)
+{
+	struct elsewhere *e = arg;
+	int r;
+
+	e->loop = holt_loop_ref(holt_loop_self());
+	ck_assert_int_eq(pthread_create(&e->thread, NULL, times_out_elsewhere, e), 0);
+	r = holt_event_wait(&e->go);
+	ck_assert_uint_eq(holt_task_count(), 1);
+	return r;
+}
+
+TEST(task_run_from_another_thread_may_run_out_of_time_or_be_canceled_alone)
+{
+	struct elsewhere e = { .results = { 9, 9, 9, 9 } };
+
+	ck_assert_int_eq(harness_run(hears_the_end, &e), 0); /* the root was neither canceled nor failed */
+	pthread_join(e.thread, NULL);
+	ck_assert_int_eq(e.results[0], -ETIME);
+	ck_assert_int_eq(e.results[1], -ECANCELED);
+	ck_assert_int_eq(e.results[2], 3);
+	ck_assert_int_eq(e.results[3], 0);
 }
 
 static void *never_runs(void *arg)
