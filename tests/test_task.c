@@ -1535,6 +1535,66 @@ TEST(task_run_from_another_thread_may_run_out_of_time_or_be_canceled_alone)
 	ck_assert_int_eq(e.results[3], 0);
 }
 
+struct foreign {
+	holt_group *g;
+	holt_task *t[1];
+	int outside, spawn, wait, wait_some, group_wait, next;
+};
+
+static int uses_what_is_foreign(void *arg)
+{
+	struct foreign *f = arg;
+	holt_task *none = NULL;
+	int result = 99;
+
+	f->spawn = holt_spawn(f->g, give, NULL);
+	f->wait = holt_task_wait(f->t[0], &result);
+	f->wait_some = holt_wait(f->t, 1, HOLT_ALL_COMPLETED, HOLT_SEC);
+	f->group_wait = holt_group_wait(f->g);
+	f->next = holt_group_next(f->g, &none);
+	return result == 99 && !none ? 0 : -EBADMSG;
+}
+
+static void *runs_beside(void *arg)
+{
+	struct foreign *f = arg;
+
+	f->outside = holt_spawn(f->g, give, NULL);
+	return (void *)(intptr_t)holt_run(uses_what_is_foreign, f);
+}
+
+/* This thread stands still meanwhile: the other one is not too quick or too slow for anything. */
+static int is_used_from_elsewhere(void *arg)
+{
+	struct foreign *f = arg;
+	pthread_t thread;
+	void *r = NULL;
+
+	ck_assert_int_eq(holt_group_open(&f->g, .kind = HOLT_EACH, .keep = true), 0);
+	ck_assert_int_eq(holt_spawn(f->g, give, NUMBER(7), .task = &f->t[0]), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, runs_beside, f), 0);
+	pthread_join(thread, &r);
+	ck_assert_int_eq((int)(intptr_t)r, 0);
+	ck_assert_uint_eq(holt_group_count(f->g), 1);
+	ck_assert_int_eq(holt_group_close(f->g, 0), 0);
+	ck_assert_int_eq(holt_task_result(f->t[0]), 7);
+	holt_task_unref(f->t[0]);
+	return 0;
+}
+
+TEST(group_or_task_of_another_threads_loop_is_refused)
+{
+	struct foreign f = { .outside = 1 };
+
+	ck_assert_int_eq(harness_run(is_used_from_elsewhere, &f), 0);
+	ck_assert_int_eq(f.outside, -EPERM);
+	ck_assert_int_eq(f.spawn, -EPERM);
+	ck_assert_int_eq(f.wait, -EPERM);
+	ck_assert_int_eq(f.wait_some, -EPERM);
+	ck_assert_int_eq(f.group_wait, -EPERM);
+	ck_assert_int_eq(f.next, -EPERM);
+}
+
 static void *never_runs(void *arg)
 {
 	holt_loop **loop = arg;

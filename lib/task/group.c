@@ -360,6 +360,8 @@ int holt_group_wait(holt_group *g)
 	r = holt__enter(&t);
 	if (r < 0)
 		return r;
+	if (g->sched != holt__here)
+		return -EPERM;
 	if (holt__task_inside(t, g))
 		return -EDEADLK;
 	return g->count == 0 ? 0 : holt__wait_here(t, &g->idle, NULL, NULL, "group", g);
@@ -375,6 +377,8 @@ int holt_group_next(holt_group *g, holt_task **ret_task)
 	r = holt__enter(&t);
 	if (r < 0)
 		return r;
+	if (g->sched != holt__here)
+		return -EPERM;
 	if (holt__task_inside(t, g))
 		return -EDEADLK;
 	if (g->ended_first) {

@@ -347,6 +347,8 @@ int holt_task_wait(holt_task *t, int *ret_result)
 	r = holt__enter(&self);
 	if (r < 0)
 		return r;
+	if (t->loop != self->loop)
+		return -EPERM;
 	if (t->state == HOLT__ENDED) {
 		if (ret_result)
 			*ret_result = t->result;
@@ -405,6 +407,8 @@ int holt_wait(holt_task *const *tasks, size_t n, enum holt_wait_for what, holt_t
 	for (size_t i = 0; i < n; i++) {
 		if (!tasks[i])
 			return -EINVAL;
+		if (tasks[i]->loop != self->loop)
+			return -EPERM;
 		if (holt__task_waits_for_itself(tasks[i]))
 			return -EDEADLK;
 	}

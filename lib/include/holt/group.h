@@ -195,7 +195,7 @@ HOLT_EXPORT void holt_group_cancel(holt_group *g, const char *why);
  * -ECANCELED: the caller is canceled; to the opener also: the group was, by a failure for example.
  * -EDEADLK: the caller is a task inside @g, at any depth.
  * -EINVAL: @g is NULL.
- * -EPERM: outside tasks.
+ * -EPERM: outside tasks; or @g is of another thread's loop.
  */
 HOLT_EXPORT int holt_group_wait(holt_group *g);
 
@@ -212,7 +212,8 @@ HOLT_EXPORT int holt_group_wait(holt_group *g);
  * -ENOENT: none is left, neither running nor ended.
  * -EINVAL: the group was opened without .keep, or a NULL.
  * -EDEADLK: the caller is a task inside @g, at any depth.
- * -ECANCELED, -EPERM: as always.
+ * -EPERM: outside tasks; or @g is of another thread's loop.
+ * -ECANCELED: as always.
  *
  * From asyncio.as_completed().
  */

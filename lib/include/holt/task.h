@@ -104,7 +104,7 @@ HOLT_EXPORT int holt_spawn_with(holt_group *g, holt_fn fn, void *arg, const stru
  * -ECANCELED: the caller is canceled; @t goes on.
  * -EDEADLK: @t is the caller, or holds it in a group of its own, at any depth.
  * -EINVAL: @t is NULL.
- * -EPERM: outside tasks.
+ * -EPERM: outside tasks; or @t is of another thread's loop.
  *
  * From asyncio's `await asyncio.shield(task)`.
  */
@@ -162,8 +162,8 @@ HOLT_EXPORT uint64_t holt_task_id(holt_task *t);
  * holt_task_ref() - keep a task's handle, for its result and name
  * @t: the task, or NULL
  *
- * A reference keeps the record, neither the task running nor its group open. Does not suspend.
- * Returns @t.
+ * A reference keeps the record, neither the task running nor its group open. It is of one run: drop
+ * it before holt_run() returns. Does not suspend. Returns @t.
  */
 HOLT_EXPORT holt_task *holt_task_ref(holt_task *t);
 
@@ -289,7 +289,7 @@ enum holt_wait_for { HOLT_ALL_COMPLETED, HOLT_FIRST_COMPLETED, HOLT_FIRST_FAILUR
  * -EDEADLK: one of them is the caller, or holds it.
  * -EINVAL: a NULL among them, or an unknown @what.
  * -ENOMEM: no memory, which only more than 16 tasks need.
- * -EPERM: outside tasks.
+ * -EPERM: outside tasks; or one of them is of another thread's loop.
  *
  * From asyncio.wait().
  */
