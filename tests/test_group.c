@@ -65,6 +65,8 @@ static const struct row rows[] = {
 	{ "ANY, empty: the opener's result", HOLT_ANY, 5, 5, NULL, { { 0 } } },
 	{ "EACH: the opener's result", HOLT_EACH, 5, 5, NULL, { { 10, 3 } } },
 	{ "ALL: a negative result cancels the rest and stays", HOLT_ALL, -EIO, -EIO, NULL, { { 9000, 3 } } },
+	{ "ALL: a negative result cancels members that run and stays", HOLT_ALL, -EIO, -EIO, NULL, { { 9000, 3 }, { 9000, 4 } },
+		.close_at = 800 },
 	{ "ANY: a negative result cancels the rest and stays", HOLT_ANY, -EIO, -EIO, NULL, { { 9000, 3 } } },
 	{ "EACH: a negative result cancels the rest and stays", HOLT_EACH, -EIO, -EIO, NULL, { { 9000, 3 } } },
 	{ "-ECANCELED that nobody caused stays", HOLT_ALL, -ECANCELED, -ECANCELED, NULL, { { 9000, 3 } } },
@@ -142,6 +144,8 @@ static const struct row rows[] = {
 	{ "EACH: -ECANCELED from outside stays", HOLT_EACH, 5, -ECANCELED, NULL, { { 9000 } }, OUTSIDE },
 	{ "-ECANCELED from outside, given by the opener", HOLT_ALL, AS_IT_SLEPT, -ECANCELED, NULL, { { 0 } }, OUTSIDE,
 		.close_at = 2000 },
+	{ "-ECANCELED from outside, of the opener and of members", HOLT_ALL, AS_IT_SLEPT, -ECANCELED, NULL,
+		{ { 9000 }, { 9000 } }, OUTSIDE, .close_at = 2000 },
 	{ "from outside, but it ended no member", HOLT_ALL, 5, 5, NULL, { { 1400, 1, SHIELDED } }, OUTSIDE },
 	{ "from outside, after the end", HOLT_ALL, 5, 5, NULL, { { 500, 1 } }, OUTSIDE },
 	{ "outside and the deadline at once: outside", HOLT_ALL, 5, -ECANCELED, NULL, { { 9000 } }, OUTER_DEADLINE, true },
@@ -425,7 +429,7 @@ TEST(failure_of_an_inner_group_cancels_the_outer_one_when_the_opener_hands_it_on
 
 struct heads {
 	holt_group *g;
-	int begun, ended;
+	int begun, ended, until;
 };
 
 static int grows_two(void *arg)
@@ -448,7 +452,8 @@ static int ends_it(void *arg)
 	struct heads *h = arg;
 
 	while (h->begun < 100)
-		ck_assert_int_eq(holt_sleep(15 * HOLT_MS), 0);
+		ck_assert_int_eq(holt_sleep(10 * HOLT_MS), 0);
+	h->until = h->begun;
 	return -EIO;
 }
 
@@ -467,7 +472,8 @@ TEST(failure_ends_a_group_whose_members_spawn_more_and_more)
 	struct heads h = { .begun = 0 };
 
 	ck_assert_int_eq(run_clean(grow, &h), -EIO);
-	ck_assert_int_ge(h.begun, 100);
+	ck_assert_int_ge(h.until, 100);
+	ck_assert_int_gt(h.begun, h.until); /* who had slept already went on, and what it spawned was born canceled */
 	ck_assert_int_eq(h.begun, h.ended);
 }
 
@@ -1477,6 +1483,7 @@ static int takes_a_letter(void *arg)
 	holt_task *t = NULL;
 
 	ck_assert_int_eq(holt_group_next(arg, &t), 0);
+	note(holt_task_name(holt_self()));
 	note(holt_task_name(t));
 	holt_task_unref(t);
 	return 0;
@@ -1491,16 +1498,16 @@ static int two_take_two(void *arg)
 	ck_assert_int_eq(holt_group_open(&takers), 0);
 	ck_assert_int_eq(holt_spawn(g, sleep_a_second, NULL, .name = "a"), 0);
 	ck_assert_int_eq(holt_spawn(g, sleep_a_second, NULL, .name = "b"), 0);
-	ck_assert_int_eq(holt_spawn(takers, takes_a_letter, g), 0);
-	ck_assert_int_eq(holt_spawn(takers, takes_a_letter, g), 0);
+	ck_assert_int_eq(holt_spawn(takers, takes_a_letter, g, .name = "first"), 0);
+	ck_assert_int_eq(holt_spawn(takers, takes_a_letter, g, .name = "second"), 0);
 	ck_assert_int_eq(holt_group_close(takers, 0), 0);
 	return holt_group_close(g, 0);
 }
 
-TEST(two_who_wait_for_the_next_get_two_that_end_at_once)
+TEST(two_who_wait_for_the_next_get_two_that_end_at_once_in_their_order)
 {
 	ck_assert_int_eq(run_clean(two_take_two, NULL), 0);
-	ck_assert_str_eq(trace, "a b ");
+	ck_assert_str_eq(trace, "first a second b ");
 	ck_assert_uint_eq(harness_time(), HOLT_SEC);
 }
 
