@@ -1538,8 +1538,15 @@ TEST(task_run_from_another_thread_may_run_out_of_time_or_be_canceled_alone)
 struct foreign {
 	holt_group *g;
 	holt_task *t[1];
-	int outside, spawn, wait, wait_some, group_wait, next;
+	int outside, spawn, finally, wait, wait_some, group_wait, next;
 };
+
+static int never_called(void *arg, int result)
+{
+	(void)arg;
+	(void)result;
+	return -EBADMSG;
+}
 
 static int uses_what_is_foreign(void *arg)
 {
@@ -1548,6 +1555,7 @@ static int uses_what_is_foreign(void *arg)
 	int result = 99;
 
 	f->spawn = holt_spawn(f->g, give, NULL);
+	f->finally = holt_finally(f->g, never_called, NULL);
 	f->wait = holt_task_wait(f->t[0], &result);
 	f->wait_some = holt_wait(f->t, 1, HOLT_ALL_COMPLETED, HOLT_SEC);
 	f->group_wait = holt_group_wait(f->g);
@@ -1589,10 +1597,72 @@ TEST(group_or_task_of_another_threads_loop_is_refused)
 	ck_assert_int_eq(harness_run(is_used_from_elsewhere, &f), 0);
 	ck_assert_int_eq(f.outside, -EPERM);
 	ck_assert_int_eq(f.spawn, -EPERM);
+	ck_assert_int_eq(f.finally, -EPERM);
 	ck_assert_int_eq(f.wait, -EPERM);
 	ck_assert_int_eq(f.wait_some, -EPERM);
 	ck_assert_int_eq(f.group_wait, -EPERM);
 	ck_assert_int_eq(f.next, -EPERM);
+}
+
+static struct holt_scope ends_scope;
+static holt_group *ends_group;
+static holt_task *ends_task;
+
+static void *cancels_a_foreign_task(void *arg)
+{
+	holt_task_cancel(ends_task, NULL);
+	return arg;
+}
+
+static void *cancels_a_foreign_scope(void *arg)
+{
+	holt_scope_cancel(&ends_scope, NULL);
+	return arg;
+}
+
+static void *cancels_a_foreign_group(void *arg)
+{
+	holt_group_cancel(ends_group, NULL);
+	return arg;
+}
+
+static void *stops_a_foreign_group(void *arg)
+{
+	holt_group_stop(ends_group, NULL);
+	return arg;
+}
+
+static const struct {
+	const char *name;
+	void *(*fn)(void *arg);
+} ends[] = { { "holt_task_cancel", cancels_a_foreign_task }, { "holt_scope_cancel", cancels_a_foreign_scope },
+	{ "holt_group_cancel", cancels_a_foreign_group }, { "holt_group_stop", stops_a_foreign_group } };
+
+static int is_ended_from_elsewhere(void *i)
+{
+	pthread_t thread;
+
+	ends_task = holt_self();
+	holt_scope_begin(&ends_scope, HOLT_NEVER, 0);
+	holt_group_open(&ends_group);
+	pthread_create(&thread, NULL, ends[(intptr_t)i].fn, NULL);
+	pthread_join(thread, NULL);
+	holt_group_close(ends_group, 0);
+	return (int)holt_scope_end(&ends_scope, 0);
+}
+
+static int run_to_be_ended(void *i)
+{
+	return holt_run(is_ended_from_elsewhere, i);
+}
+
+TEST_LOOP(stop_or_cancel_in_a_thread_that_does_not_run_the_loop_aborts_with_one_sentence, 0, HOLT__N(ends))
+{
+	int status = harness_child(run_to_be_ended, NUMBER(_i));
+
+	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%s: %x", ends[_i].name, (unsigned)status);
+	ck_assert_ptr_nonnull(strstr(harness_output(), ends[_i].name));
+	ck_assert_ptr_nonnull(strstr(harness_output(), "called in a thread that does not run this loop"));
 }
 
 static void *never_runs(void *arg)

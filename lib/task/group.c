@@ -321,6 +321,8 @@ int holt_finally(holt_group *g, holt_finally_fn fn, void *arg)
 	holt__check_fork("holt_finally");
 	if (!g || !fn)
 		return -EINVAL;
+	if (g->sched != holt__here)
+		return -EPERM;
 	if (g->phase == HOLT__FINISHING)
 		return -ESHUTDOWN;
 	f = holt__malloc(sizeof *f);
@@ -334,15 +336,19 @@ int holt_finally(holt_group *g, holt_finally_fn fn, void *arg)
 void holt_group_stop(holt_group *g, const char *why)
 {
 	holt__check_fork("holt_group_stop");
-	if (g)
-		holt__scope_ask(&g->scope, HOLT__STOP, HOLT__STOPPED, why);
+	if (!g)
+		return;
+	holt__check_thread(g->sched, "holt_group_stop");
+	holt__scope_ask(&g->scope, HOLT__STOP, HOLT__STOPPED, why);
 }
 
 void holt_group_cancel(holt_group *g, const char *why)
 {
 	holt__check_fork("holt_group_cancel");
-	if (g)
-		holt__scope_ask(&g->scope, HOLT__CANCEL, HOLT__CANCELED, why);
+	if (!g)
+		return;
+	holt__check_thread(g->sched, "holt_group_cancel");
+	holt__scope_ask(&g->scope, HOLT__CANCEL, HOLT__CANCELED, why);
 }
 
 size_t holt_group_count(holt_group *g)

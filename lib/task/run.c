@@ -29,6 +29,12 @@ HOLT__COLD void holt__check_fork(const char *what)
 		holt__die("%s: called in a forked child; only exec or _exit may follow a fork", what);
 }
 
+HOLT__COLD void holt__check_thread(const struct holt__sched *s, const char *what)
+{
+	if (s != holt__here)
+		holt__die("%s: called in a thread that does not run this loop; holt_loop_call() is the way into it", what);
+}
+
 static void in_forked_child(void)
 {
 	forked = true;

@@ -324,6 +324,7 @@ ssize_t holt_scope_end(struct holt_scope *scope, ssize_t r)
 void holt_scope_cancel(struct holt_scope *scope, const char *why)
 {
 	holt__check_fork("holt_scope_cancel");
+	holt__check_thread(holt__sched(inside(scope)->task->loop), "holt_scope_cancel");
 	holt__scope_ask(inside(scope), HOLT__CANCEL, HOLT__CANCELED, why);
 }
 

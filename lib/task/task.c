@@ -318,6 +318,8 @@ uint64_t holt_task_id(holt_task *t)
 void holt_task_cancel(holt_task *t, const char *why)
 {
 	holt__check_fork("holt_task_cancel");
+	if (t)
+		holt__check_thread(holt__sched(t->loop), "holt_task_cancel");
 	if (t && t->state != HOLT__ENDED)
 		holt__scope_ask(&t->own, HOLT__CANCEL, HOLT__CANCELED, why);
 }

@@ -317,7 +317,8 @@ static inline void holt__event(holt_task *t, int event)
 	if (holt__unlikely(t->loop->pick != NULL))
 		holt__tell_event(holt__sched(t->loop), event, t);
 }
-void holt__check_fork(const char *what); /* aborts in a forked child */
+void holt__check_fork(const char *what);                                /* aborts in a forked child */
+void holt__check_thread(const struct holt__sched *s, const char *what); /* aborts in a thread that does not run s */
 
 static inline void holt__waiters_add(struct holt_waiters *list, struct holt__waiter *w)
 {

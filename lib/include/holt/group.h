@@ -148,6 +148,7 @@ HOLT_EXPORT int holt_group_open_with(holt_group **ret_group, const struct holt_g
  * Does not suspend. Allowed to any task of the loop, and outside tasks. Returns 0, or, with the
  * handler not armed:
  * -ESHUTDOWN: the group's handlers run already.
+ * -EPERM: @g is of another thread's loop.
  * -EINVAL: @g or @fn is NULL.
  * -ENOMEM: no memory.
  *
@@ -164,7 +165,8 @@ HOLT_EXPORT int holt_finally(holt_group *g, holt_finally_fn fn, void *arg);
  * the grace is over all of it is canceled (see above). A stop is no failure: the group ends with what
  * its tasks say, and with 0 where the end of the grace cut them.
  *
- * Does not suspend. Allowed outside tasks. Repeats are harmless; the first reason stays.
+ * Does not suspend. Allowed outside tasks. Repeats are harmless; the first reason stays. In another
+ * thread it aborts with one sentence: holt_loop_call() is for that.
  *
  * From systemd's stop and OTP's shutdown.
  */
@@ -178,7 +180,8 @@ HOLT_EXPORT void holt_group_stop(holt_group *g, const char *why);
  * The opener is inside, too: until close, its blocking calls say -ECANCELED. The group then closes
  * with 0, unless there is something worse to tell.
  *
- * Does not suspend. Allowed outside tasks. Repeats are harmless; the first reason stays.
+ * Does not suspend. Allowed outside tasks. Repeats are harmless; the first reason stays. In another
+ * thread it aborts with one sentence: holt_loop_call() is for that.
  *
  * From trio's nursery.cancel_scope.cancel().
  */

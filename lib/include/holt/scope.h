@@ -114,7 +114,8 @@ HOLT_EXPORT ssize_t holt_scope_end(struct holt_scope *s, ssize_t r);
  * the first reason stays.
  *
  * Does not suspend, also when one cancels oneself: the next blocking call sees it. Allowed outside
- * tasks. Always succeeds. From trio.CancelScope.cancel().
+ * tasks. Always succeeds; in another thread it aborts with one sentence: holt_loop_call() is for that.
+ * From trio.CancelScope.cancel().
  */
 HOLT_EXPORT void holt_scope_cancel(struct holt_scope *s, const char *why);
 

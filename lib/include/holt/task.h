@@ -120,7 +120,8 @@ HOLT_EXPORT int holt_task_wait(holt_task *t, int *ret_result);
  * failure of its group.
  *
  * Does not suspend, also when one cancels oneself. Allowed outside tasks. Repeats are harmless; the
- * first reason stays. From asyncio's Task.cancel(), but it stays canceled.
+ * first reason stays. In another thread it aborts with one sentence: holt_loop_call() is for that.
+ * From asyncio's Task.cancel(), but it stays canceled.
  */
 HOLT_EXPORT void holt_task_cancel(holt_task *t, const char *why);
 
