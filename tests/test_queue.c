@@ -657,6 +657,46 @@ TASK_TEST(join_waits_for_all_that_was_put_even_straight_to_a_getter)
 	return close_all(g, q);
 }
 
+static long sum_of_items;
+
+static int work_until_it_is_down(void *arg)
+{
+	int r, x;
+
+	while ((r = holt_queue_get(arg, &x)) == 0) {
+		ck_assert_int_eq(holt_yield(), 0); /* that is the work */
+		sum_of_items += x;
+		ck_assert_int_eq(holt_queue_task_done(arg), 0);
+	}
+	return r == -EPIPE ? 0 : r;
+}
+
+static int join_workers(void *arg)
+{
+	holt_group *g;
+	holt_queue *q;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(
+		holt_queue_open(&q, sizeof(int), HOLT_UNBOUNDED, .order = *(enum holt_order *)arg, .compare = compare_ints), 0);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(holt_queue_put(q, &i), 0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(holt_spawn(g, work_until_it_is_down, q), 0);
+	ck_assert_int_eq(holt_queue_join(q), 0);
+	ck_assert_int_eq(sum_of_items, 99 * 100 / 2);
+	ck_assert_int_eq(holt_queue_join(q), 0);
+	holt_queue_shutdown(q, false); /* they wait for more */
+	return close_all(g, q);
+}
+
+TEST_LOOP(join_waits_until_the_last_worker_is_done_in_each_order, HOLT_FIFO, HOLT_PRIORITY + 1)
+{
+	enum holt_order o = (enum holt_order)_i;
+
+	ck_assert_int_eq(harness_run(join_workers, &o), 0);
+}
+
 /* As asyncio counts: it is by what was put, not by what was got. */
 TASK_TEST(done_may_be_said_as_often_as_items_were_put)
 {

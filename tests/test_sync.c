@@ -41,6 +41,7 @@ static void settle(void)
 struct play {
 	int (*get)(void *on);
 	int (*give)(void *on); /* NULL: nothing to give back */
+	bool places;           /* what get returns says which of them; else it is 0 */
 };
 
 struct actor {
@@ -61,6 +62,7 @@ static int act(void *arg)
 	a->result = a->play->get(a->on);
 	if (a->result >= 0)
 		note(a->name);
+	ck_assert(a->result <= 0 || a->play->places);
 	a->done = true;
 	if (a->result >= 0 && a->play->give) {
 		a->canceled_after = (stay ? holt_sleep(stay) : holt_yield()) == -ECANCELED;
@@ -112,7 +114,7 @@ static int barrier_get(void *on)
 {
 	return holt_barrier_wait(on);
 }
-static const struct play barrier = { barrier_get, NULL };
+static const struct play barrier = { barrier_get, NULL, .places = true };
 
 struct cond_and_lock {
 	struct holt_cond cond;
@@ -662,6 +664,30 @@ TASK_TEST(canceled_owner_of_an_rlock_does_not_take_it_once_more)
 	return 0;
 }
 
+TASK_TEST(who_waits_in_vain_for_an_rlock_leaves_its_depth_alone)
+{
+	static struct holt_rlock l;
+	struct actor a[2];
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(holt_rlock_acquire(&l), 0);
+	enter(g, &a[0], &rlock, &l, 'a');
+	enter(g, &a[1], &rlock, &l, 'b');
+	holt_task_cancel(a[0].task, "test");
+	settle();
+	ck_assert_int_eq(a[0].result, -ECANCELED);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_str_eq(order, "");
+		ck_assert_int_eq(holt_rlock_release(&l), 0);
+		settle();
+	}
+	ck_assert_str_eq(order, "b");
+	leave(a, 2);
+	return holt_group_close(g, 0);
+}
+
 /* ---- rwlock */
 
 static struct holt_rwlock rw;
@@ -756,6 +782,30 @@ TASK_TEST(writer_that_asks_again_is_told_and_nobody_elses_lock_is_released)
 	ck_assert_int_eq(holt_rwlock_release(&rw), -EPERM);
 	ck_assert_int_eq(holt_group_wait(g), 0);
 	leave(&a, 1);
+	return holt_group_close(g, 0);
+}
+
+TASK_TEST(who_holds_nothing_releases_no_lock_of_readers_and_a_free_one_stays_free)
+{
+	struct actor a[2];
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	stay = HOLT_SEC;
+	enter(g, &a[0], &reader, &rw, 'r');
+	ck_assert_int_eq(holt_rwlock_release(&rw), -EPERM);
+	enter(g, &a[1], &writer, &rw, 'W');
+	settle();
+	ck_assert_str_eq(order, "r"); /* it reads on */
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	ck_assert_str_eq(order, "rW");
+	leave(a, 2);
+
+	ck_assert_int_eq(holt_lock_acquire(&locks[0]), 0); /* something else */
+	ck_assert_int_eq(holt_rwlock_release(&rw), -EPERM);
+	ck_assert_int_eq(holt_lock_release(&locks[0]), 0);
+	ck_assert_int_eq(holt_rwlock_write(&rw), 0);
+	ck_assert_int_eq(holt_rwlock_release(&rw), 0);
 	return holt_group_close(g, 0);
 }
 
@@ -1002,6 +1052,60 @@ TASK_TEST(waiter_of_a_condition_comes_back_with_the_lock_even_if_its_shield_brea
 	return holt_group_close(holder, 0);
 }
 
+TASK_TEST(deadline_that_ends_a_wait_for_a_condition_leaves_the_lock_with_the_waiter)
+{
+	struct holt_scope s;
+
+	ck_assert_int_eq(holt_lock_acquire(&both.lock), 0);
+	holt_scope_begin(&s, holt_in(HOLT_SEC), 0);
+	ck_assert_int_eq(holt_scope_end(&s, holt_cond_wait(&both.cond, &both.lock)), -ETIME);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+	ck_assert_ptr_eq(both.lock.owner, holt_self()); /* nobody else wanted it */
+	ck_assert_ptr_null(both.cond.w.head);
+	ck_assert_int_eq(holt_lock_release(&both.lock), 0);
+	return 0;
+}
+
+static int goods; /* what those who wait for the condition wait for */
+
+static int take_goods(void *on)
+{
+	struct cond_and_lock *c = on;
+	int r = holt_lock_acquire(&c->lock);
+
+	if (r < 0)
+		return r;
+	while (r == 0 && goods == 0)
+		r = holt_cond_wait(&c->cond, &c->lock);
+	if (r == 0)
+		goods--;
+	ck_assert_int_eq(holt_lock_release(&c->lock), 0);
+	return r;
+}
+static const struct play customer = { take_goods, NULL };
+
+TASK_TEST(waiter_that_was_notified_in_vain_waits_again_behind_the_others)
+{
+	struct actor a[3];
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 3; i++)
+		enter(g, &a[i], &customer, &both, (char)('a' + i));
+	holt_cond_notify(&both.cond, 1); /* there is nothing for it */
+	settle();
+	ck_assert_str_eq(order, "");
+	ck_assert(!holt_lock_locked(&both.lock));
+	for (int i = 0; i < 3; i++) {
+		goods++;
+		holt_cond_notify(&both.cond, 1);
+		settle();
+	}
+	ck_assert_str_eq(order, "bca");
+	leave(a, 3);
+	return holt_group_close(g, 0);
+}
+
 /* ---- semaphore */
 
 TASK_TEST(semaphore_has_as_many_permits_as_it_was_given)
@@ -1046,6 +1150,32 @@ TASK_TEST(handed_permit_is_not_there_for_who_tries)
 	ck_assert_str_eq(order, "a");
 	ck_assert_uint_eq(s.count, 1);
 	leave(&a, 1);
+	return holt_group_close(g, 0);
+}
+
+TASK_TEST(permits_released_in_one_go_are_as_many_waiters)
+{
+	struct holt_sem s = HOLT_SEM_INIT(0);
+	struct play keeper = { sem_get, NULL };
+	struct actor a[4];
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 4; i++)
+		enter(g, &a[i], &keeper, &s, (char)('a' + i));
+	holt_task_cancel(a[1].task, "test");
+	ck_assert_int_eq(holt_sem_release(&s), 0);
+	ck_assert_int_eq(holt_sem_release(&s), 0);
+	ck_assert_uint_eq(s.count, 0); /* each of them is somebody's */
+	settle();
+	ck_assert_str_eq(order, "ac");
+	ck_assert_int_eq(a[1].result, -ECANCELED);
+	ck_assert_int_eq(holt_sem_release(&s), 0);
+	ck_assert_int_eq(holt_sem_release(&s), 0);
+	ck_assert_uint_eq(s.count, 1);
+	settle();
+	ck_assert_str_eq(order, "acd");
+	leave(a, 4);
 	return holt_group_close(g, 0);
 }
 
@@ -1126,6 +1256,77 @@ TASK_TEST(aborted_barrier_is_broken_for_all_who_wait_and_all_who_come)
 	ck_assert_int_eq(holt_barrier_wait(&one), 0);
 	ck_assert_int_eq(holt_barrier_wait(&one), 0);
 	leave(a, 3);
+	return holt_group_close(g, 0);
+}
+
+TASK_TEST(barrier_begins_its_next_round_before_those_of_the_last_have_run)
+{
+	struct holt_barrier b = HOLT_BARRIER_INIT(3);
+	struct actor a[4];
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	enter(g, &a[0], &barrier, &b, 'a');
+	enter(g, &a[1], &barrier, &b, 'b');
+	for (int i = 2; i < 4; i++) {
+		a[i] = (struct actor){ .play = &barrier, .on = &b, .name = (char)('a' + i) };
+		ck_assert_int_eq(holt_spawn(g, act, &a[i], .task = &a[i].task), 0);
+	}
+	ck_assert_int_eq(holt_barrier_wait(&b), 2);
+	ck_assert(!a[0].done && !a[1].done); /* they have passed, and not run */
+	ck_assert_int_eq(holt_barrier_wait(&b), 0);
+	ck_assert_str_eq(order, "dab"); /* c and d came behind us */
+	ck_assert_uint_eq(b.round, 2);
+	settle();
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(a[i].result, i < 2 ? i : i - 1);
+	leave(a, 4);
+	return holt_group_close(g, 0);
+}
+
+TASK_TEST(barrier_that_tripped_has_done_so_for_all_though_it_is_broken_before_they_run)
+{
+	struct holt_barrier b = HOLT_BARRIER_INIT(3);
+	struct actor a[3];
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	enter(g, &a[0], &barrier, &b, 'a');
+	enter(g, &a[1], &barrier, &b, 'b');
+	ck_assert_int_eq(holt_barrier_wait(&b), 2);
+	holt_barrier_abort(&b);
+	enter(g, &a[2], &barrier, &b, 'c');
+	settle();
+	ck_assert_int_eq(a[0].result, 0);
+	ck_assert_int_eq(a[1].result, 1);
+	ck_assert_int_eq(a[2].result, -EPIPE);
+	leave(a, 3);
+	return holt_group_close(g, 0);
+}
+
+TASK_TEST(broken_barrier_can_be_made_anew_at_once_which_those_who_waited_do_not_notice)
+{
+	struct holt_barrier b = HOLT_BARRIER_INIT(3);
+	struct actor a[5];
+	holt_group *g;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	enter(g, &a[0], &barrier, &b, 'a');
+	enter(g, &a[1], &barrier, &b, 'b');
+	holt_barrier_abort(&b);
+	b = (struct holt_barrier)HOLT_BARRIER_INIT(3);
+	holt_task_cancel(a[1].task, "too late: it broke");
+	for (int i = 2; i < 4; i++)
+		enter(g, &a[i], &barrier, &b, 'c');
+	settle();
+	ck_assert_int_eq(a[0].result, -EPIPE);
+	ck_assert_int_eq(a[1].result, -EPIPE);
+	ck_assert(!a[2].done && !a[3].done);
+	enter(g, &a[4], &barrier, &b, 'd');
+	settle();
+	for (int i = 2; i < 5; i++)
+		ck_assert_int_eq(a[i].result, i - 2);
+	leave(a, 5);
 	return holt_group_close(g, 0);
 }
 
