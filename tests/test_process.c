@@ -390,6 +390,110 @@ CLAIM_OF(a_living_process_costs_less_than_200_bytes_and_one_descriptor)
 	return 0;
 }
 
+/* ---- its pipes */
+
+enum { MUCH = 1 << 20 };
+
+static int feed_and_end(void *arg)
+{
+	int in = *(int *)arg;
+	char *text = malloc(MUCH);
+	ssize_t n;
+
+	for (size_t i = 0; i < MUCH; i++)
+		text[i] = (char)(i % 251);
+	n = holt_write_full(in, text, MUCH);
+	free(text);
+	holt_close(in);
+	return n == MUCH ? 0 : -EIO;
+}
+
+CLAIM_OF(a_child_is_fed_by_one_task_and_read_by_another_however_much_it_is)
+{
+	holt_process *p = started(OPTIONS(.argv = ARGS("cat"), PIPE(0), PIPE(1)));
+	int in = holt_process_take_fd(p, 0);
+	char *text = malloc(MUCH + 1);
+
+	with_group(g)
+	{
+		ck_assert_int_eq(holt_spawn(g, feed_and_end, &in), 0);
+		ck_assert_int_eq(holt_read_full(holt_process_fd(p, 1), text, MUCH + 1), MUCH);
+	}
+	for (size_t i = 0; i < MUCH; i++)
+		ck_assert_int_eq(text[i], (char)(i % 251));
+	free(text);
+	ck_assert_int_eq(exit_of(p).code, 0);
+	holt_process_close(p);
+	return 0;
+}
+
+CLAIM_OF(an_input_that_ends_at_once_is_an_empty_one)
+{
+	holt_process *p = started(OPTIONS(.argv = SH("cat; echo end"), PIPE(0), PIPE(1)));
+	char text[32];
+
+	holt_close(holt_process_take_fd(p, 0));
+	read_all(holt_process_fd(p, 1), text, sizeof text);
+	ck_assert_str_eq(text, "end\n");
+	ck_assert_int_eq(exit_of(p).code, 0);
+	holt_process_close(p);
+	return 0;
+}
+
+/* A service ignores SIGPIPE; so does this one. */
+CLAIM_OF_WAYS(who_feeds_a_child_that_has_ended_is_told_epipe_before_or_meanwhile, 2)
+{
+	holt_process *p;
+	char *text = calloc(1, MUCH);
+
+	signal(SIGPIPE, SIG_IGN);
+	p = started(OPTIONS(.argv = way ? SH("read x") : ARGS("true"), PIPE(0)));
+	if (way == 0)
+		ck_assert_int_eq(exit_of(p).code, 0);
+	text[0] = '\n'; /* it reads so far; the rest fills the pipe, and waits */
+	ck_assert_int_eq(holt_write_full(holt_process_fd(p, 0), text, MUCH), -EPIPE);
+	ck_assert_int_eq(holt_write(holt_process_fd(p, 0), text, 1), -EPIPE);
+	ck_assert_int_eq(exit_of(p).code, 0);
+	free(text);
+	holt_process_close(p);
+	return 0;
+}
+
+struct saying {
+	int n;
+	bool right;
+};
+
+static int hear_it(void *arg)
+{
+	struct saying *s = arg;
+	char word[16], text[32];
+	holt_process *p;
+
+	snprintf(word, sizeof word, "word %d", s->n);
+	p = started(OPTIONS(.argv = ARGS("echo", word), PIPE(1)));
+	read_all(holt_process_fd(p, 1), text, sizeof text);
+	s->right = exit_of(p).code == 0 && strncmp(text, word, strlen(word)) == 0 && text[strlen(word)] == '\n';
+	holt_process_close(p);
+	return 0;
+}
+
+CLAIM_OF(each_of_many_tasks_hears_its_own_child)
+{
+	struct saying sayings[10];
+
+	with_group(g)
+	{
+		for (int i = 0; i < 10; i++) {
+			sayings[i] = (struct saying){ .n = i };
+			ck_assert_int_eq(holt_spawn(g, hear_it, &sayings[i]), 0);
+		}
+	}
+	for (int i = 0; i < 10; i++)
+		ck_assert(sayings[i].right);
+	return 0;
+}
+
 /* ---- signals */
 
 CLAIM_OF(kill_reaches_the_process_and_not_its_group)
@@ -728,6 +832,18 @@ CLAIM_OF(close_ends_what_lives_and_keeps_errno)
 		(void)q;
 	}
 	no_child_left();
+	return 0;
+}
+
+CLAIM_OF(close_sends_no_signal_to_one_that_has_ended_though_nobody_has_waited_for_it)
+{
+	holt_process *p = started(OPTIONS(.argv = SH("exit 1")));
+
+	arrived(holt_process_fd(p, HOLT_PROCESS_PIDFD), POLLIN);
+	harness_sys.pidfd_send_signal = note_signal;
+	harness_sys.kill = note_number;
+	holt_process_close(p);
+	ck_assert_str_eq(sent, "");
 	return 0;
 }
 

@@ -504,6 +504,33 @@ CLAIM_OF(stdio_is_what_was_asked_for)
 	return 0;
 }
 
+CLAIM_OF(what_a_child_writes_to_dev_null_is_gone_and_has_no_end_of_ours)
+{
+	holt_process *p = started(OPTIONS(.argv = SH("echo out && echo err >&2 && echo more && exit 7"),
+		.stdio[1].how = HOLT_STDIO_NULL, .stdio[2].how = HOLT_STDIO_NULL));
+
+	ck_assert_int_eq(holt_process_fd(p, 1), -EBADF);
+	ck_assert_int_eq(holt_process_fd(p, 2), -EBADF);
+	ck_assert_int_eq(exit_of(p).code, 7); /* each echo could write */
+	holt_process_close(p);
+	return 0;
+}
+
+/* Which a socket in its place would refuse. */
+CLAIM_OF(a_child_can_open_its_pipes_by_their_names)
+{
+	holt_process *p = started(OPTIONS(.argv = SH("cat </dev/stdin >/dev/stdout"), PIPE(0), PIPE(1)));
+	char text[32];
+
+	ck_assert_int_eq(holt_write_full(holt_process_fd(p, 0), "abc", 3), 3);
+	holt_close(holt_process_take_fd(p, 0));
+	read_all(holt_process_fd(p, 1), text, sizeof text);
+	ck_assert_str_eq(text, "abc");
+	ck_assert_int_eq(exit_of(p).code, 0);
+	holt_process_close(p);
+	return 0;
+}
+
 /*
  * In a process of its own, which has no descriptor 0, 1 and 2: the loop's take the numbers, and pipes and pidfds. They do not become
  * a child's because of that.
