@@ -1254,6 +1254,19 @@ TEST(value_that_is_set_later_is_seen_by_members_that_run_already_and_theirs_by_n
 {
 	ck_assert_int_eq(run_clean(set_while_they_run, NULL), 0);
 	ck_assert_str_eq(trace, "none none late late late own ");
+static int has_none_and_sets_one(void *number)
+{
+	ck_assert_ptr_null(holt_local_get(&key));
+	return holt_local_set(&key, number);
+}
+
+TEST(local_values_of_a_run_end_with_it_and_the_next_has_none)
+{
+	memset(freed, 0, sizeof freed);
+	for (int i = 1; i <= 2; i++) {
+		ck_assert_int_eq(run_clean(has_none_and_sets_one, NUMBER(i)), 0);
+		ck_assert_int_eq(freed[i], 1);
+	}
 }
 
 /* ---- scopes, misused */
@@ -1663,6 +1676,39 @@ TEST_LOOP(stop_or_cancel_in_a_thread_that_does_not_run_the_loop_aborts_with_one_
 	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%s: %x", ends[_i].name, (unsigned)status);
 	ck_assert_ptr_nonnull(strstr(harness_output(), ends[_i].name));
 	ck_assert_ptr_nonnull(strstr(harness_output(), "called in a thread that does not run this loop"));
+static int sleeps_on(void *arg)
+{
+	holt_event_set(arg);
+	return holt_sleep(HOLT_MIN) == 0 ? 3 : 4;
+}
+
+static void *runs_a_sleeper(void *arg)
+{
+	struct elsewhere *e = arg;
+
+	e->results[0] = holt_loop_run(e->loop, sleeps_on, &e->go);
+	return NULL;
+}
+
+static int ends_well_meanwhile(void *arg)
+{
+	struct elsewhere *e = arg;
+
+	e->loop = holt_loop_ref(holt_loop_self());
+	ck_assert_int_eq(pthread_create(&e->thread, NULL, runs_a_sleeper, e), 0);
+	ck_assert_int_eq(holt_event_wait(&e->go), 0);
+	return 7;
+}
+
+TEST(run_that_ends_well_waits_for_what_other_threads_run_on_it)
+{
+	struct elsewhere e = { .results = { 9 } };
+
+	ck_assert_int_eq(harness_run(ends_well_meanwhile, &e), 7);
+	pthread_join(e.thread, NULL);
+	holt_loop_unref(e.loop);
+	ck_assert_int_eq(e.results[0], 3);
+	ck_assert_uint_eq(harness_time(), HOLT_MIN);
 }
 
 static void *never_runs(void *arg)
@@ -1819,6 +1865,81 @@ TEST(sigint_stays_with_a_program_that_handles_or_ignores_it)
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 	status = harness_child(raise_after_the_run, NULL);
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+}
+
+static int yields_for_ever(void *arg)
+{
+	int r;
+
+	(void)arg;
+	raise(SIGINT);
+	while ((r = holt_yield()) == 0)
+		;
+	fprintf(stderr, "%d\n", r);
+	return r;
+}
+
+static int raises_when_it_is_canceled(void *arg)
+{
+	int r;
+
+	(void)arg;
+	holt_task_cancel(holt_self(), "by itself");
+	raise(SIGINT);
+	r = holt_sleep(HOLT_MIN);
+	fprintf(stderr, "%d, why: %s\n", r, holt_why());
+	return r;
+}
+
+static int run_and_tell(void *fn)
+{
+	int r;
+
+	signal(SIGINT, SIG_DFL);
+	r = holt_run((holt_fn)fn, NULL);
+	fprintf(stderr, "ended with %d\n", r);
+	return 0;
+}
+
+TEST(sigint_reaches_a_task_that_only_yields)
+{
+	int status = harness_child(run_and_tell, (void *)yields_for_ever);
+
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+	ck_assert_str_eq(harness_output(), "-125\n");
+}
+
+TEST(sigint_kills_the_process_though_its_first_task_was_canceled_before)
+{
+	int status = harness_child(run_and_tell, (void *)raises_when_it_is_canceled);
+
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+	ck_assert_str_eq(harness_output(), "-125, why: by itself\n");
+}
+
+static int finds_sigint_as_it_was(void *arg)
+{
+	struct sigaction now;
+
+	(void)arg;
+	return sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == SIG_DFL && holt_yield() == 0 ? 7 : 8;
+}
+
+static void *runs_beside(void *arg)
+{
+	*(int *)arg = holt_run(finds_sigint_as_it_was, NULL);
+	return NULL;
+}
+
+TEST(run_of_another_thread_leaves_sigint_alone)
+{
+	pthread_t thread;
+	int r = 0;
+
+	signal(SIGINT, SIG_DFL);
+	ck_assert_int_eq(pthread_create(&thread, NULL, runs_beside, &r), 0);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(r, 7);
 }
 
 /* ---- a forked child */
