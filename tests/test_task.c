@@ -1917,6 +1917,20 @@ TEST(sigint_kills_the_process_though_its_first_task_was_canceled_before)
 	ck_assert_str_eq(harness_output(), "-125, why: by itself\n");
 }
 
+static int installs_a_handler(void *arg)
+{
+	(void)arg;
+	signal(SIGINT, own_handler);
+	return holt_yield();
+}
+
+TEST(handler_of_sigint_that_a_task_installed_is_there_behind_the_run)
+{
+	signal(SIGINT, SIG_DFL);
+	ck_assert_int_eq(harness_run(installs_a_handler, NULL), 0);
+	ck_assert_ptr_eq(signal(SIGINT, SIG_DFL), own_handler);
+}
+
 static int finds_sigint_as_it_was(void *arg)
 {
 	struct sigaction now;

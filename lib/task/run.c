@@ -146,6 +146,15 @@ static void on_interrupt(int sig)
 	errno = saved;
 }
 
+/* What a task has put in its place stays there. */
+static void unwatch_interrupts(void)
+{
+	struct sigaction now;
+
+	if (sigaction(SIGINT, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == on_interrupt)
+		signal(SIGINT, SIG_DFL);
+}
+
 static bool watch_interrupts(struct holt__sched *s)
 {
 	struct sigaction now, ours = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
@@ -268,7 +277,7 @@ int holt__run(const struct holt_run_options *options, holt_fn fn, void *arg, con
 	if (hooks)
 		hooks->end(s, hooks->arg);
 	if (watched)
-		signal(SIGINT, SIG_DFL);
+		unwatch_interrupts();
 	interrupts = watched && atomic_load(&s->interrupts) > 0;
 	end(s);
 	if (interrupts) {
