@@ -785,7 +785,7 @@ TASK_TEST(writer_that_asks_again_is_told_and_nobody_elses_lock_is_released)
 	return holt_group_close(g, 0);
 }
 
-TASK_TEST(who_holds_nothing_releases_no_lock_of_readers_and_a_free_one_stays_free)
+TASK_TEST(who_does_not_hold_an_rwlock_releases_none_and_a_free_one_stays_free)
 {
 	struct actor a[2];
 	holt_group *g;
@@ -803,6 +803,11 @@ TASK_TEST(who_holds_nothing_releases_no_lock_of_readers_and_a_free_one_stays_fre
 
 	ck_assert_int_eq(holt_lock_acquire(&locks[0]), 0); /* something else */
 	ck_assert_int_eq(holt_rwlock_release(&rw), -EPERM);
+	enter(g, &a[0], &writer, &rw, 'X');
+	ck_assert_int_eq(holt_rwlock_release(&rw), -EPERM);
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	ck_assert_str_eq(order, "rWX");
+	leave(a, 1);
 	ck_assert_int_eq(holt_lock_release(&locks[0]), 0);
 	ck_assert_int_eq(holt_rwlock_write(&rw), 0);
 	ck_assert_int_eq(holt_rwlock_release(&rw), 0);

@@ -6,7 +6,7 @@
 set -eu
 
 names() { grep -oE '`[a-z0-9]+(_[a-z0-9]+)+`' tests/PARITY.md | tr -d '\140' | grep -v '^holt_' | sort -u; }
-tests() { sed -nE 's/^TEST[A-Z_]*\(([a-z0-9_]+).*/\1/p' tests/test_*.c | sort -u; }
+tests() { sed -nE 's/^[A-Z_]*(TEST|CLAIM)[A-Z_]*\(([a-z0-9_]+).*/\2/p' tests/test_*.c | sort -u; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
