@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "steps.h"
 
+#include <pthread.h>
+
 /* ---- futures */
 
 struct wait {
@@ -46,6 +48,79 @@ TEST(future_says_einval_and_enomem)
 	ck_assert_ptr_null(holt_future_unref(NULL));
 	ck_assert_ptr_null(holt_future_ref(NULL));
 	ck_assert_int_eq(holt_future_wait(NULL, NULL, NULL), -EINVAL);
+}
+
+TEST(future_that_failed_or_was_canceled_stays_as_it_is)
+{
+	for (int canceled = 0; canceled < 2; canceled++) {
+		holt_auto(future) f = NULL;
+		void *value = &number;
+		struct holt_case look = { HOLT_CASE_FUTURE, NULL, &value, 77 };
+
+		ck_assert_int_eq(holt_future_open(&f), 0);
+		look.on = f;
+		ck_assert_int_eq(canceled ? holt_future_cancel(f) : holt_future_fail(f, -EIO), 0);
+		ck_assert(holt_future_done(f));
+		ck_assert_int_eq(holt_future_set(f, &number), -EALREADY);
+		ck_assert_int_eq(holt_future_fail(f, -EPIPE), -EALREADY);
+		ck_assert_int_eq(holt_future_cancel(f), -EALREADY);
+		ck_assert_int_eq(holt_select(&look, 1, false), 0);
+		ck_assert_int_eq(look.result, canceled ? -ECANCELED : -EIO);
+		ck_assert_ptr_null(value);
+	}
+}
+
+TEST(failed_future_that_nobody_asked_for_goes_without_a_word)
+{
+	holt_future *f = NULL;
+
+	ck_assert_int_eq(holt_future_open(&f), 0);
+	ck_assert_int_eq(holt_future_fail(f, -EIO), 0);
+	holt_future_unref(f);
+	ck_assert_str_eq(harness_log(), "");
+}
+
+struct outside { /* what a thread is told, which may not touch the future itself */
+	holt_loop *loop;
+	holt_future *f;
+};
+
+static void set_on_the_loop(void *future)
+{
+	ck_assert_int_eq(holt_future_set(future, &number), 0);
+}
+
+static void *sets_by_a_call(void *arg)
+{
+	struct outside *o = arg;
+
+	if (holt_loop_call(o->loop, set_on_the_loop, o->f) < 0)
+		abort();
+	return NULL;
+}
+
+static int waits_for_a_thread(void *arg)
+{
+	struct wait w = { .r = 1 };
+	struct outside o;
+	pthread_t thread;
+
+	(void)arg;
+	ck_assert_int_eq(holt_future_open(&w.f), 0);
+	o = (struct outside){ holt_loop_self(), w.f };
+	ck_assert_int_eq(pthread_create(&thread, NULL, sets_by_a_call, &o), 0);
+	waiter(&w);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(w.r, 0);
+	ck_assert_int_eq(w.result, 0);
+	ck_assert_ptr_eq(w.value, &number);
+	holt_future_unref(w.f);
+	return 0;
+}
+
+TEST(thread_sets_a_future_by_a_call_into_its_loop)
+{
+	ck_assert_int_eq(harness_run(waits_for_a_thread, NULL), 0);
 }
 
 static int three_ends(void *arg)
@@ -287,6 +362,44 @@ static int set_in_a_task(void *arg)
 TEST(function_runs_outside_of_tasks_and_cannot_suspend_who_sets)
 {
 	ck_assert_int_eq(harness_run(set_in_a_task, NULL), 0);
+}
+
+/* It cannot wait, but look: so one future hands on to another what it was told. */
+static void hand_on(holt_future *f, void *arg)
+{
+	void *value = NULL;
+	struct holt_case look = { HOLT_CASE_FUTURE, f, &value, 77 };
+
+	ck_assert_int_eq(holt_select(&look, 1, false), 0);
+	if (look.result < 0)
+		ck_assert_int_eq(holt_future_fail(arg, look.result), 0);
+	else
+		ck_assert_int_eq(holt_future_set(arg, value), 0);
+}
+
+TEST(function_hands_on_a_value_an_error_or_a_cancellation)
+{
+	for (int way = 0; way < 3; way++) {
+		holt_auto(future) f = NULL;
+		holt_auto(future) next = NULL;
+		void *value = NULL;
+		struct holt_case look = { HOLT_CASE_FUTURE, NULL, &value, 77 };
+
+		ck_assert_int_eq(holt_future_open(&f), 0);
+		ck_assert_int_eq(holt_future_open(&next), 0);
+		look.on = next;
+		ck_assert_int_eq(holt_future_on_done(f, hand_on, next), 0);
+		ck_assert_int_eq(holt_select(&look, 1, false), -EAGAIN);
+		if (way == 0)
+			holt_future_set(f, &number);
+		else if (way == 1)
+			holt_future_fail(f, -EIO);
+		else
+			holt_future_cancel(f);
+		ck_assert_int_eq(holt_select(&look, 1, false), 0);
+		ck_assert_int_eq(look.result, way == 0 ? 0 : way == 1 ? -EIO : -ECANCELED);
+		ck_assert_ptr_eq(value, way == 0 ? &number : NULL);
+	}
 }
 
 enum { CHAIN = 100000 };

@@ -909,8 +909,22 @@ TASK_TEST(condition_wakes_as_many_as_it_is_told_those_who_wait_longest)
 
 TASK_TEST(condition_needs_its_lock)
 {
+	struct holt_scope s;
+	struct actor a;
+	holt_group *g;
+
 	ck_assert_int_eq(holt_cond_wait(&both.cond, &both.lock), -EPERM);
-	return 0;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	enter(g, &a, &lock, &both.lock, 'a');
+	ck_assert_int_eq(holt_cond_wait(&both.cond, &both.lock), -EPERM); /* a's */
+	ck_assert(holt_lock_locked(&both.lock));
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	leave(&a, 1);
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, "test");
+	ck_assert_int_eq(holt_cond_wait(&both.cond, &both.lock), -ECANCELED); /* that comes first */
+	holt_scope_end(&s, 0);
+	return holt_group_close(g, 0);
 }
 
 TEST(condition_needs_a_task)
