@@ -1360,6 +1360,48 @@ TEST(event_and_barrier_can_be_waited_for_only_in_tasks)
 	holt_barrier_abort(&b);
 }
 
+/* ---- from outside of tasks */
+
+static struct everything {
+	struct cond_and_lock cond;
+	struct holt_sem sem;
+	struct holt_barrier barrier;
+	struct holt_event event;
+} all;
+
+static void wake_everybody(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_sem_release(&all.sem), 0);
+	holt_cond_notify(&all.cond.cond, 1);
+	holt_cond_notify_all(&all.cond.cond);
+	holt_barrier_abort(&all.barrier);
+	holt_event_set(&all.event);
+	ck_assert_str_eq(order, ""); /* a wake only queues */
+}
+
+TASK_TEST(what_may_be_done_outside_of_tasks_wakes_who_waits)
+{
+	struct play taken = { sem_get, NULL };
+	struct actor a[5];
+	holt_group *g;
+
+	all.barrier = (struct holt_barrier)HOLT_BARRIER_INIT(2);
+	all.sem.bound = 1;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	enter(g, &a[0], &cond, &all.cond, 'c');
+	enter(g, &a[1], &cond, &all.cond, 'd');
+	enter(g, &a[2], &taken, &all.sem, 's');
+	enter(g, &a[3], &barrier, &all.barrier, 'b');
+	enter(g, &a[4], &event, &all.event, 'e');
+	ck_assert_int_eq(holt_loop_call(holt_loop_self(), wake_everybody, NULL), 0);
+	ck_assert_int_eq(holt_group_wait(g), 0);
+	ck_assert_str_eq(order, "scde");
+	ck_assert_int_eq(a[3].result, -EPIPE);
+	leave(a, 5);
+	return holt_group_close(g, 0);
+}
+
 /* ---- chaos: many tasks, random choices, canceled at random; what must hold holds at each moment */
 
 enum { CROWD = 24, DEEDS = 150, PERMITS = 3 };
