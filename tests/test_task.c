@@ -1931,6 +1931,37 @@ TEST(handler_of_sigint_that_a_task_installed_is_there_behind_the_run)
 	ck_assert_ptr_eq(signal(SIGINT, SIG_DFL), own_handler);
 }
 
+static int ignores_sigint_for_now(void *old)
+{
+	*(void (**)(int))old = signal(SIGINT, SIG_IGN);
+	raise(SIGINT);
+	return holt_yield();
+}
+
+static int restore_sigint_behind_the_run(void *arg)
+{
+	void (*old)(int) = NULL;
+
+	signal(SIGINT, SIG_DFL);
+	if (holt_run(ignores_sigint_for_now, &old) == 0)
+		fprintf(stderr, "ended well\n");
+	signal(SIGINT, old);
+	if (arg)
+		holt_run(is_interrupted, NULL);
+	raise(SIGINT);
+	fprintf(stderr, "not reached\n");
+	return 0;
+}
+
+/* A program that puts back what it found there puts back ours, too late. */
+TEST_LOOP(handler_of_a_run_that_has_ended_is_as_good_as_none, 0, 2)
+{
+	int status = harness_child(restore_sigint_behind_the_run, NUMBER(_i));
+
+	ck_assert_str_eq(harness_output(), _i ? "ended well\nslept: -125, why: SIGINT\ncleaned up\n" : "ended well\n");
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+}
+
 static int finds_sigint_as_it_was(void *arg)
 {
 	struct sigaction now;

@@ -120,7 +120,7 @@ holt_loop *holt_loop_self(void)
 
 /* ---- SIGINT, when nobody else cares for it */
 
-static struct holt__sched *interrupted; /* the main thread's run */
+static struct holt__sched *_Atomic interrupted; /* the main thread's run */
 
 void holt__die_of(int sig)
 {
@@ -138,11 +138,12 @@ void holt__die_of(int sig)
 /* A handler and no signalfd, so that the second one works even when a task does not let the loop turn. */
 static void on_interrupt(int sig)
 {
+	struct holt__sched *s = atomic_load(&interrupted);
 	int saved = errno;
 
-	if (atomic_fetch_add(&interrupted->interrupts, 1) > 0)
+	if (!s || atomic_fetch_add(&s->interrupts, 1) > 0) /* no run: somebody has put us back when it was over */
 		holt__die_of(sig);
-	holt_loop_stop(&interrupted->loop, "SIGINT");
+	holt_loop_stop(&s->loop, "SIGINT");
 	errno = saved;
 }
 
@@ -153,15 +154,18 @@ static void unwatch_interrupts(void)
 
 	if (sigaction(SIGINT, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == on_interrupt)
 		signal(SIGINT, SIG_DFL);
+	atomic_store(&interrupted, NULL);
 }
 
 static bool watch_interrupts(struct holt__sched *s)
 {
 	struct sigaction now, ours = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
 
-	if (getpid() != gettid() || sigaction(SIGINT, NULL, &now) < 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL)
+	if (getpid() != gettid() || sigaction(SIGINT, NULL, &now) < 0 || (now.sa_flags & SA_SIGINFO))
 		return false;
-	interrupted = s;
+	if (now.sa_handler != SIG_DFL && now.sa_handler != on_interrupt)
+		return false;
+	atomic_store(&interrupted, s);
 	return sigaction(SIGINT, &ours, NULL) == 0;
 }
 
