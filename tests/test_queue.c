@@ -577,6 +577,7 @@ static int join(void *arg)
 {
 	int r = holt_queue_join(arg);
 
+	ck_assert_int_le(r, 0);
 	order[strlen(order)] = 'j';
 	return r;
 }
@@ -857,6 +858,13 @@ static int wait_in_get(void *arg)
 	return holt_queue_get(arg, &x);
 }
 
+static int wait_in_put(void *arg)
+{
+	int x = 1;
+
+	return holt_queue_put(arg, &x);
+}
+
 static int close_too_early(void *arg)
 {
 	holt_group *g;
@@ -865,7 +873,7 @@ static int close_too_early(void *arg)
 
 	(void)arg;
 	open_all(&g, &q, 1);
-	if (arg == join)
+	if (arg != wait_in_get)
 		holt_queue_put(q, &x);
 	holt_spawn_with(g, (holt_fn)arg, q, NULL);
 	holt_yield();
@@ -884,6 +892,8 @@ TEST(close_of_a_queue_in_which_somebody_waits_aborts_with_a_sentence)
 
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	ck_assert_msg(strstr(harness_output(), "holt_queue_close"), "%s", harness_output());
+	status = harness_child(run_close_too_early, wait_in_put);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	status = harness_child(run_close_too_early, join);
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
@@ -916,6 +926,19 @@ TASK_TEST(putting_getting_and_waiting_need_no_memory)
 	ck_assert_uint_eq(harness_allocs(), 0);
 	leave(a, 6);
 	return close_all(g, q);
+}
+
+TEST_LOOP(capped_queue_needs_no_memory_once_it_is_open, HOLT_FIFO, HOLT_PRIORITY + 1)
+{
+	holt_queue *q;
+
+	ck_assert_int_eq(
+		holt_queue_open(&q, sizeof(int), 16, .order = (enum holt_order)_i, .compare = compare_ints, .name = "full"), 0);
+	harness_fail_alloc(0);
+	for (int i = 0; i < 16; i++)
+		ck_assert_int_eq(holt_queue_try_put(q, &i), 0);
+	ck_assert_uint_eq(harness_allocs(), 0);
+	holt_queue_close(q);
 }
 
 static unsigned others;
