@@ -466,28 +466,30 @@ TASK_TEST(circle_through_the_writer_of_an_rwlock_is_found)
 	return holt_group_close(g, 0);
 }
 
-static int wants_to_write_owning_a_lock(void *arg)
+static int wants_the_rwlock_owning_a_lock(void *to_read)
 {
-	(void)arg;
 	ck_assert_int_eq(holt_lock_acquire(&locks[0]), 0);
 	settle();
-	ck_assert_int_eq(holt_rwlock_write(&book), 0);
+	ck_assert_int_eq(to_read ? holt_rwlock_read(&book) : holt_rwlock_write(&book), 0);
 	ck_assert_int_eq(holt_lock_release(&locks[0]), 0);
 	return holt_rwlock_release(&book);
 }
 
 TASK_TEST(lock_whose_owner_waits_for_ones_own_rwlock_closes_a_circle)
 {
-	holt_group *g;
+	for (int to_read = 0; to_read < 2; to_read++) {
+		holt_group *g;
 
-	ck_assert_int_eq(holt_group_open(&g), 0);
-	ck_assert_int_eq(holt_rwlock_write(&book), 0);
-	ck_assert_int_eq(holt_spawn(g, wants_to_write_owning_a_lock, NULL), 0);
-	settle();
-	settle();
-	ck_assert_int_eq(holt_lock_acquire(&locks[0]), -EDEADLK);
-	ck_assert_int_eq(holt_rwlock_release(&book), 0);
-	return holt_group_close(g, 0);
+		ck_assert_int_eq(holt_group_open(&g), 0);
+		ck_assert_int_eq(holt_rwlock_write(&book), 0);
+		ck_assert_int_eq(holt_spawn(g, wants_the_rwlock_owning_a_lock, to_read ? &book : NULL), 0);
+		settle();
+		settle();
+		ck_assert_int_eq(holt_lock_acquire(&locks[0]), -EDEADLK);
+		ck_assert_int_eq(holt_rwlock_release(&book), 0);
+		ck_assert_int_eq(holt_group_close(g, 0), 0);
+	}
+	return 0;
 }
 
 TASK_TEST(chain_that_was_just_undone_is_no_circle)
