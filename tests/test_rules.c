@@ -1205,6 +1205,37 @@ TEST(first_reason_is_never_rewritten_and_repeats_are_counted)
 	ck_assert_uint_eq(r.repeats, 2);
 }
 
+/* What cleans up after a cancellation is still inside the scope or group whose deadline passes then. */
+static int clean_up_past_a_deadline(void *arg)
+{
+	struct holt_scope outer, inner, shield;
+	holt_group *g = NULL;
+
+	holt_scope_begin(&outer, HOLT_NEVER, 0);
+	if (arg)
+		ck_assert_int_eq(holt_group_open(&g, .deadline = holt_in(HOLT_SEC)), 0);
+	else
+		holt_scope_begin(&inner, holt_in(HOLT_SEC), 0);
+	holt_scope_cancel(&outer, "enough");
+	ck_assert_str_eq(holt_why(), "enough");
+	holt_scope_begin(&shield, holt_in(HOLT_MIN), HOLT_SHIELD);
+	ck_assert_int_eq(holt_sleep(2 * HOLT_SEC), 0);
+	ck_assert_str_eq(holt_why(), "enough");
+	ck_assert_int_eq((int)holt_scope_end(&shield, 0), 0);
+	ck_assert_str_eq(holt_why(), "enough");
+	if (arg)
+		ck_assert_int_eq(holt_group_close(g, -ECANCELED), -ECANCELED);
+	else
+		ck_assert_int_eq((int)holt_scope_end(&inner, -ECANCELED), -ECANCELED);
+	return (int)holt_scope_end(&outer, 0);
+}
+
+TEST_LOOP(deadline_that_passes_in_what_is_canceled_already_is_no_reason, 0, 2)
+{
+	ck_assert_int_eq(run_clean(clean_up_past_a_deadline, NUMBER(_i)), 0);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+}
+
 static int changes_its_reason(void *arg)
 {
 	struct holt_scope s;

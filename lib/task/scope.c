@@ -166,7 +166,8 @@ static void deadline_passed(struct holt__timer *timer)
 {
 	struct holt__scope *s = holt__container(timer, struct holt__scope, timer);
 
-	holt__scope_ask(s, level_at_deadline(s), HOLT__DEADLINE, NULL);
+	if (s->seen < level_at_deadline(s)) /* else what came before, from further out, is the reason, and stays it */
+		holt__scope_ask(s, level_at_deadline(s), HOLT__DEADLINE, NULL);
 }
 
 static void name_again(struct holt__timer *timer)
