@@ -1294,6 +1294,46 @@ static int ends_around_a_group(void *arg)
 	return 0;
 }
 
+static int ends_it(void *scope)
+{
+	holt_scope_end(scope, 0);
+	return 0;
+}
+
+static int ends_anothers(void *arg)
+{
+	struct holt_scope a;
+	holt_group *g = NULL;
+
+	(void)arg;
+	holt_group_open(&g);
+	holt_scope_begin(&a, HOLT_NEVER, 0);
+	holt_spawn(g, ends_it, &a);
+	return holt_yield();
+}
+
+static int begins_again(void *arg)
+{
+	struct holt_scope a;
+
+	(void)arg;
+	for (int i = 0; i < 2; i++)
+		holt_scope_begin(&a, HOLT_NEVER, 0); /* a continue that left out the end */
+	return holt_stopping();
+}
+
+static int begins_again_further_in(void *arg)
+{
+	struct holt_scope a;
+	holt_group *g = NULL;
+
+	(void)arg;
+	holt_scope_begin(&a, HOLT_NEVER, 0);
+	holt_group_open(&g);
+	holt_scope_begin(&a, HOLT_NEVER, 0);
+	return holt_stopping();
+}
+
 static int unknown_flags(void *arg)
 {
 	struct holt_scope a;
@@ -1341,6 +1381,9 @@ static const struct {
 } aborts[] = {
 	{ ends_out_of_order, "holt_scope_end: this is not the innermost scope of the calling task" },
 	{ ends_around_a_group, "holt_scope_end: this is not the innermost scope of the calling task" },
+	{ ends_anothers, "holt_scope_end: this is not the innermost scope of the calling task" },
+	{ begins_again, "holt_scope_begin: this scope was begun already" },
+	{ begins_again_further_in, "holt_scope_begin: this scope was begun already" },
 	{ unknown_flags, "holt_scope_begin: unknown flags" },
 	{ leaves_a_scope, "task main returned with an open scope" },
 	{ owns_a_lock, "task main returned while it owns 1 lock" },

@@ -299,6 +299,9 @@ void holt_scope_begin(struct holt_scope *scope, holt_time deadline, unsigned fla
 		holt__die("holt_scope_begin: unknown flags");
 	if ((flags & HOLT_SHIELD) && deadline == HOLT_NEVER)
 		holt__die("holt_scope_begin: a shield needs a finite deadline");
+	for (const struct holt__scope *i = t->scope; i->kind != HOLT__TASK; i = i->parent)
+		if (holt__unlikely(i == inside(scope))) /* it would be its own parent, and every walk endless */
+			holt__die("holt_scope_begin: this scope was begun already, and has not ended");
 	holt__scope_open(inside(scope), t->scope, t, HOLT__SCOPE, flags, deadline);
 	holt__scope_push(t, inside(scope), deadline);
 }

@@ -80,7 +80,7 @@ enum { HOLT_ON_STOP = 1, HOLT_SHIELD = 2 };
  * what is stopping already, the first blocking call returns -ECANCELED.
  *
  * Does not suspend. Always succeeds. Aborts with one sentence: outside tasks; HOLT_SHIELD without a
- * finite deadline; unknown flags.
+ * finite deadline; unknown flags; a scope that the calling task has begun already and not ended.
  *
  * From trio.CancelScope and trio.move_on_at().
  */
