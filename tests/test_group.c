@@ -506,6 +506,61 @@ static int leave_one_by_one(void *arg)
 TEST(ended_tasks_leave_their_group_while_it_is_open)
 {
 	ck_assert_int_eq(run_clean(leave_one_by_one, NULL), 0);
+/* Members that the group itself canceled, then one that was canceled from outside, then one that fails. */
+static int canceled_twice_and_failed(void *arg)
+{
+	int *given = arg;
+	struct holt_scope outer;
+	holt_group *g = NULL;
+	int r;
+
+	holt_scope_begin(&outer, HOLT_NEVER, 0);
+	ck_assert_int_eq(holt_group_open(&g, .name = "g"), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_group_cancel(g, NULL);
+	wait_shielded(100 * HOLT_MS);
+	ck_assert_uint_eq(holt_group_count(g), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL), 0);
+	holt_scope_cancel(&outer, NULL);
+	ck_assert_int_eq(holt_spawn(g, give, NUMBER(-ENXIO), .name = "fails"), 0);
+	r = holt_group_close(g, *given);
+	ck_assert_int_eq((int)holt_scope_end(&outer, r), r);
+	ck_assert_int_eq(holt_check(), 0);
+	return r;
+}
+
+TEST(cancellation_from_outside_covers_a_failure_beside_it_which_is_logged)
+{
+	int given = 0;
+
+	ck_assert_int_eq(run_clean(canceled_twice_and_failed, &given), -ECANCELED);
+	ck_assert_uint_eq(harness_count(harness_log(), "g/fails failed: No such device or address"), 1);
+	ck_assert_uint_eq(harness_count(harness_log(), "\n"), 1);
+	given = -EIO; /* the opener's own failure is told before both */
+	ck_assert_int_eq(run_clean(canceled_twice_and_failed, &given), -EIO);
+}
+
+/* What was said first, a stop, is the reason of the group; the line of the failure has the failure's own. */
+static int failed_after_a_stop(void *arg)
+{
+	const int *kind = arg;
+	holt_group *g = NULL;
+
+	ck_assert_int_eq(holt_group_open(&g, .name = "g", .kind = (enum holt_kind) * kind, .grace = HOLT_MIN), 0);
+	ck_assert_int_eq(holt_spawn(g, give, NUMBER(-ENXIO), .name = "fails"), 0);
+	holt_group_stop(g, "a stop");
+	holt_sleep(HOLT_SEC);
+	ck_assert_str_eq(holt_why(), "a stop");
+	return holt_group_close(g, -EIO);
+}
+
+TEST_LOOP(failure_that_a_result_covers_is_logged_with_its_path_whatever_the_reason_of_the_group, HOLT_ALL, HOLT_EACH)
+{
+	ck_assert_int_eq(run_clean(failed_after_a_stop, &_i), -EIO);
+	ck_assert_str_eq(harness_log(),
+		"<4>g/fails failed: No such device or address (beside the group's own result: Input/output error)\n");
 }
 
 static int swallows(void *arg)

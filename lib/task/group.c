@@ -153,6 +153,15 @@ static void tell_failure(holt_group *g, const holt_task *t, const char *path)
 		holt__log_id(HOLT__MSG_FAILED, LOG_WARNING, "%s failed: %s", path, strerror(-t->result));
 }
 
+/* Whether this failure will be the result, or be logged beside it, is known at the close only. */
+static void keep_why(holt_group *g, const char *why)
+{
+	holt__free(g->failure_why);
+	g->failure_why = NULL;
+	if (!g->failed && (!g->scope.why || strcmp(g->scope.why, why) != 0))
+		g->failure_why = holt__strdup(why);
+}
+
 static HOLT__COLD void member_failed(holt_group *g, holt_task *t)
 {
 	char why[384];
@@ -164,11 +173,13 @@ static HOLT__COLD void member_failed(holt_group *g, holt_task *t)
 		return;
 	g->has_failure = true;
 	g->failure = t->result;
-	if (g->kind != HOLT_ALL)
+	if (g->kind == HOLT_EACH)
 		return;
 	holt__text_add(&text, " failed: ");
 	holt__text_add(&text, strerror(-t->result));
-	holt__scope_ask(&g->scope, HOLT__CANCEL, HOLT__FAILURE, why);
+	if (g->kind == HOLT_ALL)
+		holt__scope_ask(&g->scope, HOLT__CANCEL, HOLT__FAILURE, why);
+	keep_why(g, why);
 }
 
 static void member_won(holt_group *g, holt_task *t)
@@ -401,6 +412,16 @@ int holt_group_next(holt_group *g, holt_task **ret_task)
 
 /* ---- closing */
 
+static HOLT__COLD void log_failure_beside(const holt_group *g, int result)
+{
+	const char *why = g->failure_why;
+
+	if (!why) /* the scope's reason says it; or there was no memory, and the error alone is known */
+		why = g->scope.cause == HOLT__FAILURE && g->scope.why_owned ? g->scope.why : strerror(-g->failure);
+	holt__log_id(HOLT__MSG_FAILED, LOG_WARNING, "%s (beside the group's own result: %s)", why,
+		result < 0 ? strerror(-result) : "success");
+}
+
 /* The result of a group whose members are all gone. */
 int holt__group_end(holt_group *g, int result)
 {
@@ -435,8 +456,7 @@ int holt__group_end(holt_group *g, int result)
 		return g->failure;
 out:
 	if ((g->kind == HOLT_ALL || (g->kind == HOLT_ANY && given)) && g->has_failure && !g->failed)
-		holt__log_id(HOLT__MSG_FAILED, LOG_WARNING, "%s (beside the group's own result: %s)",
-			g->scope.cause == HOLT__FAILURE ? g->scope.why : strerror(-g->failure), r < 0 ? strerror(-r) : "success");
+		log_failure_beside(g, r);
 	return r;
 }
 
@@ -529,6 +549,7 @@ int holt_group_close(holt_group *g, int result)
 	holt__timer_stop(&g->escalate);
 	holt__scope_pop(t, &g->scope);
 	holt__scope_close(&g->scope);
+	holt__free(g->failure_why);
 	holt__free(g);
 	return result;
 }

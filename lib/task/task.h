@@ -151,6 +151,7 @@ struct holt_group {
 	struct holt__finally *finally;
 	void (*failed)(void *arg, const struct holt_failure *f);
 	void *failed_arg;
+	char *failure_why; /* of failure, with the task's path, where the scope's reason is another; or NULL */
 	const struct holt__group_hooks *hooks; /* NULL: it is no supervisor's */
 	uint64_t id;
 	struct holt__sched *sched;
