@@ -542,6 +542,28 @@ TEST(cancellation_from_outside_covers_a_failure_beside_it_which_is_logged)
 	ck_assert_int_eq(run_clean(canceled_twice_and_failed, &given), -EIO);
 }
 
+static int close_empty_ones_while_canceled(void *arg)
+{
+	struct holt_scope s;
+
+	(void)arg;
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, NULL);
+	for (int kind = HOLT_ALL; kind <= HOLT_EACH; kind++) {
+		holt_group *g = NULL;
+
+		ck_assert_int_eq(holt_group_open(&g, .kind = (enum holt_kind)kind), 0);
+		ck_assert_int_eq(holt_group_close(g, 5), 5);
+		ck_assert_int_eq(holt_group_open(&g, .kind = (enum holt_kind)kind), 0);
+		ck_assert_int_eq(holt_group_close(g, -EIO), -EIO);
+		ck_assert_int_eq(holt_group_open(&g, .kind = (enum holt_kind)kind), 0);
+		ck_assert_int_eq(holt_spawn(g, give, NUMBER(3)), 0); /* it makes no blocking call */
+		ck_assert_int_eq(holt_group_close(g, 5), kind == HOLT_ANY ? 3 : 5);
+	}
+	holt_scope_end(&s, 0);
+	return 0;
+}
+
 /* What was said first, a stop, is the reason of the group; the line of the failure has the failure's own. */
 static int failed_after_a_stop(void *arg)
 {
@@ -561,6 +583,43 @@ TEST_LOOP(failure_that_a_result_covers_is_logged_with_its_path_whatever_the_reas
 	ck_assert_int_eq(run_clean(failed_after_a_stop, &_i), -EIO);
 	ck_assert_str_eq(harness_log(),
 		"<4>g/fails failed: No such device or address (beside the group's own result: Input/output error)\n");
+}
+
+TEST(close_is_no_cancellation_point_of_its_own)
+{
+	ck_assert_int_eq(run_clean(close_empty_ones_while_canceled, NULL), 0);
+}
+
+static int open_too_late(void *arg)
+{
+	struct holt_scope s;
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g, .deadline = holt_now()), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL, .task = &t), 0);
+	ck_assert_int_eq(holt_yield(), -ECANCELED);
+	ck_assert_int_eq(holt_group_close(g, 5), -ETIME);
+	ck_assert_int_eq(holt_task_result(t), -ECANCELED); /* it ran */
+	holt_task_unref(t);
+	ck_assert_int_eq(holt_yield(), 0);
+
+	ck_assert_int_eq(holt_group_open(&g, .deadline = 1), 0);
+	ck_assert_int_eq(holt_group_close(g, 5), 5); /* nobody was late */
+
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, NULL);
+	ck_assert_int_eq(holt_group_open(&g, .deadline = 1), 0);
+	ck_assert_int_eq(holt_spawn(g, sleep_long, NULL), 0);
+	ck_assert_int_eq(holt_group_close(g, 5), -ECANCELED); /* further out came first */
+	return (int)holt_scope_end(&s, 0);
+}
+
+TEST(group_whose_deadline_is_past_is_born_canceled_and_says_etime_only_if_that_cut_somebody)
+{
+	ck_assert_int_eq(run_clean(open_too_late, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 0);
 }
 
 static int swallows(void *arg)
@@ -1290,6 +1349,194 @@ TEST(until_ready_waits_for_room_first)
 {
 	ck_assert_int_eq(run_clean(start_in_the_limit, NULL), 0);
 	ck_assert_str_eq(trace, "ready ready end end ready end ");
+}
+
+/* One who starts, in a group that is not the one it starts into. */
+struct starter {
+	holt_group *g;
+	holt_fn fn;
+	void *arg;
+	holt_task *task;
+	int r, check;
+	holt_time at;
+};
+
+static int starts_one(void *arg)
+{
+	struct starter *s = arg;
+
+	s->r = holt_spawn(s->g, s->fn, s->arg, .until_ready = true, .task = &s->task);
+	s->check = holt_check();
+	s->at = harness_time();
+	holt_task_unref(s->task);
+	return 0;
+}
+
+static int fails_before_it_is_ready(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	return -ENXIO;
+}
+
+static int start_what_fails(void *arg)
+{
+	struct starter *s = arg;
+	holt_group *starters = NULL;
+	int r;
+
+	ck_assert_int_eq(holt_group_open(&starters), 0);
+	ck_assert_int_eq(holt_group_open(&s->g, .failed = NULL), 0);
+	ck_assert_int_eq(holt_spawn(s->g, sleep_long, NULL), 0);
+	s->fn = fails_before_it_is_ready;
+	if (s->arg) {
+		starts_one(s); /* the opener itself, who is canceled by the failure */
+		ck_assert_int_eq(s->check, -ECANCELED);
+	} else {
+		ck_assert_int_eq(holt_spawn(starters, starts_one, s), 0);
+	}
+	r = holt_group_close(s->g, 0);
+	ck_assert_int_eq(holt_group_close(starters, 0), 0);
+	return r;
+}
+
+TEST_LOOP(failure_before_it_is_ready_is_told_to_the_starter_and_is_one_of_the_group_too, 0, 2)
+{
+	struct starter s = { .arg = NUMBER(_i), .r = 1 };
+
+	ck_assert_int_eq(run_clean(start_what_fails, &s), -ENXIO);
+	ck_assert_int_eq(s.r, -ENXIO);
+	ck_assert_uint_eq(s.at, HOLT_SEC);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+}
+
+static int fails_later(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(holt_sleep(2 * HOLT_SEC), 0);
+	ck_assert_int_eq(holt_ready(), 0); /* nobody waits any more */
+	return -ENXIO;
+}
+
+static int cancel_the_starter(void *arg)
+{
+	struct starter *s = arg;
+	holt_group *starters = NULL;
+
+	ck_assert_int_eq(holt_group_open(&s->g), 0);
+	ck_assert_int_eq(holt_group_open(&starters), 0);
+	s->fn = fails_later;
+	ck_assert_int_eq(holt_spawn(starters, starts_one, s), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_group_cancel(starters, NULL);
+	ck_assert_int_eq(holt_group_close(starters, 5), 5);
+	return holt_group_close(s->g, 0);
+}
+
+TEST(task_whose_starter_was_canceled_goes_on_and_its_failure_is_its_groups)
+{
+	struct starter s = { .r = 1 };
+
+	ck_assert_int_eq(run_clean(cancel_the_starter, &s), -ENXIO);
+	ck_assert_int_eq(s.r, -ECANCELED);
+	ck_assert_uint_eq(s.at, HOLT_SEC);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+}
+
+/* Starts children of its own first, and is ready in spite of a cancellation if arg says so. */
+static int starts_children(void *arg)
+{
+	struct starter *s = arg;
+	holt_group *g = NULL;
+	int r;
+
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(holt_spawn(g, sleep_long, NULL), 0);
+	r = holt_sleep(2 * HOLT_SEC);
+	if (s->arg) {
+		ck_assert_int_eq(holt_ready(), 0);
+		note(r == 0 ? "ready" : "ready-though-canceled");
+	}
+	return holt_group_close(g, r);
+}
+
+struct into_canceled {
+	int cancel_at; /* seconds; 0: before the start */
+	bool says_ready;
+	int r, seconds;
+	const char *trace;
+};
+
+static const struct into_canceled into_canceled[] = {
+	{ 0, false, -ECANCELED, 0, "" },
+	{ 0, true, 0, 0, "ready-though-canceled " },
+	{ 1, false, -ECANCELED, 1, "" },
+	{ 1, true, 0, 1, "ready-though-canceled " },
+	{ 3, true, 0, 3, "ready " },
+};
+
+static int start_into_canceled(void *arg)
+{
+	const struct into_canceled *i = arg;
+	struct starter child = { .arg = i->says_ready ? arg : NULL }, s = { .fn = starts_children, .arg = &child, .r = 1 };
+	holt_group *starters = NULL;
+	int r;
+
+	ck_assert_int_eq(holt_group_open(&starters), 0);
+	ck_assert_int_eq(holt_group_open(&s.g), 0);
+	if (i->cancel_at == 0)
+		holt_group_cancel(s.g, NULL);
+	ck_assert_int_eq(holt_spawn(starters, starts_one, &s), 0);
+	if (i->cancel_at > 0) {
+		ck_assert_int_eq(holt_sleep((holt_time)i->cancel_at * HOLT_SEC), 0);
+		holt_group_cancel(s.g, NULL);
+	} else {
+		wait_shielded(1); /* the opener is canceled, too; an empty group would be gone before anybody starts */
+	}
+	r = holt_group_close(s.g, 0);
+	ck_assert_int_eq(holt_group_close(starters, 0), 0);
+	ck_assert_ptr_nonnull(s.task); /* it ran, and owned its arg */
+	ck_assert_int_eq(s.r, i->r);
+	ck_assert_int_eq(s.check, 0); /* who started it is not canceled, whatever the start said */
+	return r;
+}
+
+TEST_LOOP(start_in_a_group_that_is_canceled_tells_how_the_task_took_it, 0, HOLT__N(into_canceled))
+{
+	ck_assert_int_eq(run_clean(start_into_canceled, WORD(&into_canceled[_i])), 0);
+	ck_assert_str_eq(trace, into_canceled[_i].trace);
+	ck_assert_uint_eq(harness_time() / HOLT_SEC, into_canceled[_i].seconds);
+}
+
+static int close_during_a_start(void *arg)
+{
+	struct start a = { .steps = 3, .says_ready = true }, b = { .steps = 5, .result = -ENXIO };
+	struct starter first = { .fn = starts_up, .arg = &a }, second = { .fn = starts_up, .arg = &b };
+	holt_group *starters = NULL, *g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&starters), 0);
+	ck_assert_int_eq(holt_group_open(&g, .kind = HOLT_EACH), 0);
+	first.g = second.g = g;
+	ck_assert_int_eq(holt_spawn(starters, starts_one, &first), 0);
+	ck_assert_int_eq(holt_spawn(starters, starts_one, &second), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	note("closed");
+	ck_assert_int_eq(holt_group_close(starters, 0), 0);
+	ck_assert_int_eq(first.r, 0);
+	ck_assert_int_eq(second.r, -ENXIO);
+	ck_assert_uint_eq(first.at, 3 * HOLT_SEC);
+	ck_assert_uint_eq(second.at, 5 * HOLT_SEC);
+	return 0;
+}
+
+TEST(close_waits_for_tasks_that_are_being_started_and_their_starters_are_told)
+{
+	ck_assert_int_eq(run_clean(close_during_a_start, NULL), 0);
+	ck_assert_str_eq(trace, "ready end end closed ");
+	ck_assert_uint_eq(harness_time(), HOLT_MIN + 3 * HOLT_SEC);
 }
 
 struct hurry {

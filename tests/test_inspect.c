@@ -274,6 +274,50 @@ TEST(each_task_is_told_parents_first)
 		"1 g/sleeper ready - - -1\n");
 }
 
+static int keep_the_deadline(void *arg, const struct holt_task_info *i)
+{
+	*(holt_time *)arg = i->deadline;
+	return 1; /* the first is the only one */
+}
+
+static long long seconds_left(void)
+{
+	holt_time deadline;
+
+	ck_assert_int_eq(holt_each_task(keep_the_deadline, &deadline), 1);
+	return deadline == HOLT_NEVER ? -1 : (long long)((deadline - HARNESS_EPOCH) / HOLT_SEC);
+}
+
+static int nests_deadlines(void *arg)
+{
+	struct holt_scope outer, inner, shield;
+	holt_group *g;
+
+	(void)arg;
+	ck_assert_int_eq(seconds_left(), -1);
+	holt_scope_begin(&outer, holt_in(5 * HOLT_SEC), 0);
+	holt_scope_begin(&inner, holt_in(10 * HOLT_SEC), 0);
+	ck_assert_int_eq(seconds_left(), 5);
+	holt_scope_begin(&shield, holt_in(8 * HOLT_SEC), HOLT_SHIELD);
+	ck_assert_int_eq(seconds_left(), 8);
+	holt_scope_cancel(&outer, NULL);
+	ck_assert_int_eq(seconds_left(), 8);
+	holt_scope_end(&shield, 0);
+	holt_scope_end(&inner, 0);
+	holt_scope_end(&outer, 0);
+	ck_assert_int_eq(seconds_left(), -1);
+	ck_assert_int_eq(holt_group_open(&g, .deadline = holt_in(3 * HOLT_SEC)), 0);
+	ck_assert_int_eq(seconds_left(), 3);
+	ck_assert_int_eq(holt_group_close(g, 0), 0);
+	ck_assert_int_eq(seconds_left(), -1);
+	return 0;
+}
+
+TEST(deadline_that_is_told_is_the_nearest_up_to_a_shield)
+{
+	ck_assert_int_eq(harness_run(nests_deadlines, NULL), 0);
+}
+
 static int third(void *arg, const struct holt_task_info *i)
 {
 	(void)i;

@@ -1128,6 +1128,32 @@ TEST(deadline_inside_a_shield_is_its_own_although_an_outer_one_passed)
 	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
 }
 
+static int canceled_around_a_deadline(void *arg)
+{
+	struct ends *e = arg;
+	struct holt_scope outer, inner;
+
+	holt_scope_begin(&outer, HOLT_NEVER, 0);
+	holt_scope_begin(&inner, holt_in(HOLT_SEC), 0);
+	e->first_call = holt_sleep(HOLT_HOUR); /* the deadline, and nothing else */
+	holt_scope_cancel(&outer, "later");
+	e->inner = holt_scope_end(&inner, e->first_call);
+	e->outer = holt_yield();
+	holt_scope_end(&outer, 0);
+	return 0;
+}
+
+TEST(deadline_that_passed_first_is_not_told_when_an_outer_scope_is_canceled_at_its_end)
+{
+	struct ends e;
+
+	ck_assert_int_eq(run_clean(canceled_around_a_deadline, &e), 0);
+	ck_assert_int_eq(e.first_call, -ECANCELED);
+	ck_assert_int_eq(e.inner, -ECANCELED); /* so nobody takes it for his own, and goes on */
+	ck_assert_int_eq(e.outer, -ECANCELED);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+}
+
 static int past_deadline(void *arg)
 {
 	struct ends *e = arg;
@@ -1412,6 +1438,107 @@ TEST(failure_in_a_group_inside_a_shield_is_seen_in_there)
 {
 	ck_assert_int_eq(run_clean(failure_inside_a_shield, NULL), -EIO);
 	ck_assert_uint_eq(harness_time(), 0);
+}
+
+static int shields_while_canceled(void *arg)
+{
+	struct holt_scope outer, shield, inner;
+
+	(void)arg;
+	holt_scope_begin(&outer, HOLT_NEVER, 0);
+	holt_scope_cancel(&outer, NULL);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), -ECANCELED);
+	for (int i = 0; i < 2; i++) { /* again and again */
+		holt_scope_begin(&shield, holt_in(HOLT_MIN), HOLT_SHIELD);
+		ck_assert_int_eq(holt_check(), 0);
+		ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+		holt_scope_begin(&inner, HOLT_NEVER, 0);
+		ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+		holt_scope_end(&inner, 0);
+		holt_scope_end(&shield, 0);
+		ck_assert_int_eq(holt_sleep(HOLT_SEC), -ECANCELED);
+	}
+	return (int)holt_scope_end(&outer, 0);
+}
+
+TEST(shield_that_begins_in_what_is_canceled_already_holds_it_off)
+{
+	ck_assert_int_eq(run_clean(shields_while_canceled, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 4 * HOLT_SEC);
+}
+
+static int canceled_inside_a_shield(void *arg)
+{
+	struct holt_scope shield, inner;
+
+	(void)arg;
+	holt_scope_begin(&shield, holt_in(HOLT_MIN), HOLT_SHIELD);
+	holt_scope_begin(&inner, HOLT_NEVER, 0);
+	holt_scope_cancel(&inner, "inner");
+	ck_assert_int_eq((int)holt_scope_end(&inner, holt_sleep(HOLT_SEC)), -ECANCELED);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_scope_cancel(&shield, "the shield itself");
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), -ECANCELED);
+	ck_assert_str_eq(holt_why(), "the shield itself");
+	ck_assert_int_eq((int)holt_scope_end(&shield, -ECANCELED), -ECANCELED);
+	return holt_sleep(HOLT_SEC);
+}
+
+TEST(shield_holds_off_neither_its_own_cancellation_nor_one_inside)
+{
+	ck_assert_int_eq(run_clean(canceled_inside_a_shield, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
+}
+
+/* What a task outside of the shield spawned into the group is in the shield, as its group is. */
+struct roof {
+	holt_group *g;
+	int member, guest, after;
+};
+
+static int sleeps_under_the_roof(void *arg)
+{
+	*(int *)arg = holt_sleep(2 * HOLT_SEC);
+	return 0;
+}
+
+static int sends_a_guest(void *arg)
+{
+	struct roof *f = arg;
+
+	return holt_spawn(f->g, sleeps_under_the_roof, &f->guest);
+}
+
+static int group_in_a_shield(void *arg)
+{
+	struct roof *f = arg;
+	struct holt_scope outer, shield;
+	holt_group *guests = NULL;
+
+	holt_scope_begin(&outer, HOLT_NEVER, 0);
+	ck_assert_int_eq(holt_group_open(&guests), 0);
+	holt_scope_begin(&shield, holt_in(HOLT_MIN), HOLT_SHIELD);
+	ck_assert_int_eq(holt_group_open(&f->g), 0);
+	ck_assert_int_eq(holt_spawn(f->g, sleeps_under_the_roof, &f->member), 0);
+	ck_assert_int_eq(holt_spawn(guests, sends_a_guest, f), 0);
+	ck_assert_int_eq(holt_yield(), 0);
+	holt_scope_cancel(&outer, NULL);
+	ck_assert_int_eq(holt_group_close(f->g, 7), 7);
+	ck_assert_int_eq((int)holt_scope_end(&shield, 0), 0);
+	f->after = holt_yield();
+	ck_assert_int_eq(holt_group_close(guests, 0), 0);
+	return (int)holt_scope_end(&outer, 0);
+}
+
+TEST(members_of_a_group_inside_a_shield_are_shielded_whoever_spawned_them)
+{
+	struct roof f = { .member = 1, .guest = 1 };
+
+	ck_assert_int_eq(run_clean(group_in_a_shield, &f), 0);
+	ck_assert_int_eq(f.member, 0);
+	ck_assert_int_eq(f.guest, 0);
+	ck_assert_int_eq(f.after, -ECANCELED);
+	ck_assert_uint_eq(harness_time(), 2 * HOLT_SEC);
 }
 
 static int shield_for_ever(void *arg)

@@ -1111,6 +1111,32 @@ TEST(clock_is_the_turns_and_check_reads_a_fresh_one_for_deadlines)
 	ck_assert_int_eq(run_clean(reads_the_clock, NULL), 0);
 }
 
+static int yields_past_a_deadline(void *arg)
+{
+	struct holt_scope s;
+	int yields = 0;
+
+	(void)arg;
+	holt_scope_begin(&s, holt_in(HOLT_SEC), 0);
+	harness_advance(2 * HOLT_SEC);
+	ck_assert_int_eq(holt_yield(), 0);
+	ck_assert_int_eq(holt_check(), -ECANCELED);
+	ck_assert_int_eq(holt_yield(), -ECANCELED);
+	ck_assert_int_eq((int)holt_scope_end(&s, -ECANCELED), -ETIME);
+
+	holt_scope_begin(&s, holt_in(HOLT_SEC), 0);
+	harness_advance(2 * HOLT_SEC);
+	while (holt_yield() == 0)
+		ck_assert_int_lt(++yields, 1000);
+	ck_assert_int_gt(yields, 0);
+	return (int)holt_scope_end(&s, -ECANCELED);
+}
+
+TEST(deadline_that_passed_is_seen_by_a_check_at_once_and_by_yields_when_the_loop_turns)
+{
+	ck_assert_int_eq(run_clean(yields_past_a_deadline, NULL), -ETIME);
+}
+
 static int wakes_on_time(void *arg)
 {
 	holt_time *late = arg, point = holt_in(HOLT_SEC);
@@ -1267,6 +1293,209 @@ TEST(local_values_of_a_run_end_with_it_and_the_next_has_none)
 		ck_assert_int_eq(run_clean(has_none_and_sets_one, NUMBER(i)), 0);
 		ck_assert_int_eq(freed[i], 1);
 	}
+/* ---- scopes: whose cancellation it was, and how deep they nest */
+
+static int cancels_a_scope(void *arg)
+{
+	struct holt_scope outer, inner;
+
+	(void)arg;
+	holt_scope_begin(&outer, HOLT_NEVER, 0);
+	holt_scope_begin(&inner, HOLT_NEVER, 0);
+	holt_scope_cancel(&inner, NULL);
+	ck_assert_int_eq((int)holt_scope_end(&inner, holt_sleep(HOLT_SEC)), -ECANCELED);
+	ck_assert_int_eq(holt_check(), 0);       /* it was the inner one's */
+	holt_scope_begin(&inner, HOLT_NEVER, 0); /* one that has ended may begin again, and knows nothing */
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	holt_scope_cancel(&inner, NULL);
+	holt_scope_cancel(&outer, NULL);
+	ck_assert_int_eq((int)holt_scope_end(&inner, holt_sleep(HOLT_SEC)), -ECANCELED);
+	ck_assert_int_eq(holt_check(), -ECANCELED); /* it was also one further out */
+	return (int)holt_scope_end(&outer, 0);
+}
+
+TEST(end_of_a_canceled_scope_leaves_ecanceled_and_a_check_behind_it_tells_whose_it_was)
+{
+	ck_assert_int_eq(run_clean(cancels_a_scope, NULL), 0);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+}
+
+static int ends_before_it_looked(void *arg)
+{
+	struct holt_scope s;
+	holt_group *g = NULL;
+
+	(void)arg;
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, NULL);
+	ck_assert_int_eq((int)holt_scope_end(&s, 5), 5);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	for (int r = 0; r < 4; r++) {
+		static const int results[] = { 5, 0, -EIO, -ETIMEDOUT };
+
+		holt_scope_begin(&s, holt_in(HOLT_SEC), 0);
+		ck_assert_int_eq(holt_sleep(2 * HOLT_SEC), -ECANCELED);
+		ck_assert_int_eq((int)holt_scope_end(&s, results[r]), results[r]); /* not what was seen, but what is given */
+	}
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	holt_group_cancel(g, NULL);
+	ck_assert_int_eq(holt_group_close(g, 5), 5);
+	return holt_sleep(HOLT_SEC);
+}
+
+TEST(cancellation_that_no_result_tells_of_ends_with_its_scope_and_changes_nothing)
+{
+	ck_assert_int_eq(run_clean(ends_before_it_looked, NULL), 0);
+	ck_assert_uint_eq(harness_time(), 7 * HOLT_SEC);
+}
+
+enum { DEEP = 5000 };
+static struct holt_scope deep[DEEP];
+
+static int nests_deeply(void *arg)
+{
+	int sleep;
+
+	for (int i = 0; i < DEEP; i++)
+		holt_scope_begin(&deep[i], holt_in((holt_time)(2 * DEEP - i) * HOLT_MIN), 0);
+	*(holt_task **)arg = holt_self();
+	sleep = holt_sleep(10 * HOLT_HOUR);
+	for (int i = DEEP; i-- > 1;)
+		ck_assert_int_eq((int)holt_scope_end(&deep[i], sleep), -ECANCELED);
+	ck_assert_int_eq((int)holt_scope_end(&deep[0], sleep), -ECANCELED);
+	return holt_yield();
+}
+
+static int cancel_what_is_deep(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, nests_deeply, &t), 0);
+	ck_assert_int_eq(holt_sleep(HOLT_SEC), 0);
+	ck_assert_ptr_nonnull(t);
+	holt_scope_cancel(&deep[0], "the outermost");
+	return holt_group_close(g, 0);
+}
+
+TEST(thousands_of_scopes_one_inside_the_other_are_canceled_by_the_outermost)
+{
+	ck_assert_int_eq(run_clean(cancel_what_is_deep, NULL), 0);
+	ck_assert_uint_eq(harness_time(), HOLT_SEC);
+}
+
+/*
+ * Scopes at random, against a model that knows only what the rules say: who looks out sees up to the first shield; what
+ * came first is the cause; an end gives its own cause, unless something further out is seen as canceled, too.
+ */
+enum { NESTED = 8 };
+
+struct model {
+	struct holt_scope scope[NESTED];
+	holt_time deadline[NESTED];
+	enum { NOT_YET, BY_DEADLINE, BY_CALL } cause[NESTED];
+	bool shield[NESTED];
+	int depth;
+	uint64_t random;
+};
+
+static unsigned draw(struct model *m, unsigned below)
+{
+	m->random = m->random * 6364136223846793005 + 1442695040888963407;
+	return (unsigned)(m->random >> 33) % below;
+}
+
+/* Is what the scope at depth i - 1 contains canceled? */
+static bool is_canceled(const struct model *m, int i)
+{
+	while (i-- > 0) {
+		if (m->cause[i] != NOT_YET)
+			return true;
+		if (m->shield[i])
+			return false;
+	}
+	return false;
+}
+
+/* Time passes until a point, or until a deadline is seen. */
+static int sleeps_in_the_model(struct model *m, holt_time until, holt_time *end)
+{
+	*end = until;
+	if (is_canceled(m, m->depth)) {
+		*end = holt_now();
+		return -ECANCELED;
+	}
+	for (int i = m->depth; i-- > 0;) {
+		*end = *end < m->deadline[i] ? *end : m->deadline[i];
+		if (m->shield[i])
+			break;
+	}
+	for (int i = 0; i < m->depth; i++)
+		if (m->deadline[i] <= *end && m->cause[i] == NOT_YET)
+			m->cause[i] = BY_DEADLINE;
+	return *end < until ? -ECANCELED : 0;
+}
+
+static void one_step(struct model *m)
+{
+	holt_time until, end;
+	int i, r;
+
+	switch (draw(m, 4)) {
+	case 0: /* deadlines are odd and points even: none falls on another */
+		if (m->depth == NESTED)
+			break;
+		i = m->depth++;
+		m->shield[i] = draw(m, 3) == 0;
+		m->deadline[i] = (holt_now() | 1) + 2 * draw(m, 50);
+		if (!m->shield[i] && draw(m, 3) == 0)
+			m->deadline[i] = HOLT_NEVER;
+		m->cause[i] = NOT_YET;
+		holt_scope_begin(&m->scope[i], m->deadline[i], m->shield[i] ? HOLT_SHIELD : 0);
+		if (m->deadline[i] <= holt_now() && (m->shield[i] || !is_canceled(m, i)))
+			m->cause[i] = BY_DEADLINE;
+		break;
+	case 1:
+		if (m->depth == 0 || draw(m, 3) > 0)
+			break;
+		i = (int)draw(m, (unsigned)m->depth);
+		holt_scope_cancel(&m->scope[i], NULL);
+		if (m->cause[i] == NOT_YET)
+			m->cause[i] = BY_CALL;
+		break;
+	case 2:
+		until = (holt_now() + 2 + 2 * draw(m, 30)) & ~(holt_time)1;
+		r = sleeps_in_the_model(m, until, &end);
+		ck_assert_int_eq(holt_sleep_until(until), r);
+		ck_assert_uint_eq(holt_now(), end);
+		break;
+	case 3:
+		if (m->depth == 0)
+			break;
+		i = --m->depth;
+		r = !m->shield[i] && is_canceled(m, i) ? -ECANCELED : m->cause[i] == BY_DEADLINE ? -ETIME : -ECANCELED;
+		ck_assert_int_eq((int)holt_scope_end(&m->scope[i], -ECANCELED), r);
+	}
+	ck_assert_int_eq(holt_check(), is_canceled(m, m->depth) ? -ECANCELED : 0);
+}
+
+static int many_steps(void *arg)
+{
+	struct model m = { .random = (uint64_t)(intptr_t)arg };
+
+	for (int i = 0; i < 2000; i++)
+		one_step(&m);
+	while (m.depth > 0)
+		holt_scope_end(&m.scope[--m.depth], 0);
+	return 0;
+}
+
+TEST_LOOP(nests_of_scopes_at_random_do_what_the_rules_say, 0, 50)
+{
+	ck_assert_int_eq(run_clean(many_steps, NUMBER(_i)), 0);
 }
 
 /* ---- scopes, misused */
