@@ -506,6 +506,8 @@ static int leave_one_by_one(void *arg)
 TEST(ended_tasks_leave_their_group_while_it_is_open)
 {
 	ck_assert_int_eq(run_clean(leave_one_by_one, NULL), 0);
+}
+
 /* Members that the group itself canceled, then one that was canceled from outside, then one that fails. */
 static int canceled_twice_and_failed(void *arg)
 {

@@ -1280,6 +1280,8 @@ TEST(value_that_is_set_later_is_seen_by_members_that_run_already_and_theirs_by_n
 {
 	ck_assert_int_eq(run_clean(set_while_they_run, NULL), 0);
 	ck_assert_str_eq(trace, "none none late late late own ");
+}
+
 static int has_none_and_sets_one(void *number)
 {
 	ck_assert_ptr_null(holt_local_get(&key));
@@ -1293,6 +1295,8 @@ TEST(local_values_of_a_run_end_with_it_and_the_next_has_none)
 		ck_assert_int_eq(run_clean(has_none_and_sets_one, NUMBER(i)), 0);
 		ck_assert_int_eq(freed[i], 1);
 	}
+}
+
 /* ---- scopes: whose cancellation it was, and how deep they nest */
 
 static int cancels_a_scope(void *arg)
@@ -1948,6 +1952,8 @@ TEST_LOOP(stop_or_cancel_in_a_thread_that_does_not_run_the_loop_aborts_with_one_
 	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%s: %x", ends[_i].name, (unsigned)status);
 	ck_assert_ptr_nonnull(strstr(harness_output(), ends[_i].name));
 	ck_assert_ptr_nonnull(strstr(harness_output(), "called in a thread that does not run this loop"));
+}
+
 static int sleeps_on(void *arg)
 {
 	holt_event_set(arg);
@@ -2242,7 +2248,7 @@ static int finds_sigint_as_it_was(void *arg)
 	return sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == SIG_DFL && holt_yield() == 0 ? 7 : 8;
 }
 
-static void *runs_beside(void *arg)
+static void *runs_with_sigint(void *arg)
 {
 	*(int *)arg = holt_run(finds_sigint_as_it_was, NULL);
 	return NULL;
@@ -2254,7 +2260,7 @@ TEST(run_of_another_thread_leaves_sigint_alone)
 	int r = 0;
 
 	signal(SIGINT, SIG_DFL);
-	ck_assert_int_eq(pthread_create(&thread, NULL, runs_beside, &r), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, runs_with_sigint, &r), 0);
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(r, 7);
 }
