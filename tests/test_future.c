@@ -821,3 +821,33 @@ TEST(canceled_task_selects_nothing_though_it_could)
 {
 	ck_assert_int_eq(harness_run(canceled_before, NULL), 0);
 }
+
+static int selects_a_foreign_task(void *t)
+{
+	struct holt_case c = { HOLT_CASE_TASK, t, NULL, 0 };
+
+	ck_assert_int_eq(holt_select(&c, 1, true), -EPERM);
+	ck_assert_int_eq(holt_select(&c, 1, false), -EPERM);
+	return 0;
+}
+
+static void *runs_another_loop(void *t)
+{
+	return (void *)(intptr_t)holt_run(selects_a_foreign_task, t);
+}
+
+static int lends_itself(void *arg)
+{
+	pthread_t thread;
+	void *r = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(pthread_create(&thread, NULL, runs_another_loop, holt_self()), 0);
+	pthread_join(thread, &r);
+	return (int)(intptr_t)r;
+}
+
+TEST(select_of_another_threads_task_is_eperm)
+{
+	ck_assert_int_eq(harness_run(lends_itself, NULL), 0);
+}

@@ -23,7 +23,11 @@ static int check(const struct holt_case *cases, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if ((unsigned)cases[i].op > HOLT_CASE_TASK || !cases[i].on)
 			return -EINVAL;
-		if (cases[i].op == HOLT_CASE_TASK && holt__task_waits_for_itself(cases[i].on))
+		if (cases[i].op != HOLT_CASE_TASK)
+			continue;
+		if (!holt__here || ((holt_task *)cases[i].on)->loop != &holt__here->loop)
+			return -EPERM;
+		if (holt__task_waits_for_itself(cases[i].on))
 			return -EDEADLK;
 	}
 	return 0;

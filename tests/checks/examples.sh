@@ -40,6 +40,7 @@ known=$serve
 says hello 'hello, world \(3\)' 'hello, moon \(3\)' 'goodbye, all \(0\)'
 says fanout 'rome: no answer' 'cairo: here you are' 'oslo: canceled, no longer needed' 'first: cairo'
 says pool '(anna|bert|cleo): job 9 done' 'all done, the sum is 45'
+says backpressure 'made 20, sold 20' 'on the way at once: at most what has room' 'newest readings kept: 3'
 says retry 'try 1: no answer in time' 'answered at try 3' 'the other one: given up'
 says heartbeat 'work ends' 'beat ends: its group closes' 'closed: 0'
 

@@ -167,7 +167,8 @@ struct holt_case {
  * -EINVAL: no cases, an unknown op, an .on that is NULL.
  * -EDEADLK: a case waits for the caller itself, or a task above it.
  * -ENOMEM: no memory to wait in more than 16 places, or for an unbounded queue to grow; nothing has happened.
- * -ECANCELED, -EPERM: as always, with @block.
+ * -EPERM: with @block, outside tasks; a task of another thread's loop.
+ * -ECANCELED: as always, with @block.
  *
  * From Go's select, but for the order.
  */
