@@ -260,7 +260,7 @@ $(BUILD)/examples/%: $(BUILD)/obj/lib/examples/%.o $(BUILD)/libholt.a
 # Here the linker puts tests/faults.h between the program and libc.
 FAULTS := $(shell sed -n 's/^FAULT.\([a-z0-9_]*\),.*/\1/p' tests/faults.h)
 $(BUILD)/tests/test_runner: private LDFLAGS += $(FAULTS:%=-Wl,--wrap=%)
-$(BUILD)/tests/test_sim_runner: private LDFLAGS += -Wl,--wrap=kill -Wl,--wrap=waitid
+$(BUILD)/tests/test_sim_runner $(BUILD)/tests/test_sim_process: private LDFLAGS += -Wl,--wrap=kill -Wl,--wrap=waitid
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_AID) $(BUILD)/obj/daemon.a $(BUILD)/libholt-sim.a
 	$(call say,LINK,$@)

@@ -8,6 +8,7 @@
  * What a process does is said by its arguments, "/sim/NAME": the suite's procs_script() looks it up.
  */
 #pragma once
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
@@ -87,8 +88,7 @@ static void proc_ends(struct proc *p, int code, int status)
 	__real_kill(getpid(), SIGCHLD);
 }
 
-/* A task of the root group: what cancels the program under test does not reach it. */
-static int proc_life(void *arg)
+static int proc_lives(void *arg)
 {
 	pid_t pid = (pid_t)(intptr_t)arg;
 	struct proc *p = proc_by_pid(pid);
@@ -118,6 +118,15 @@ static int proc_life(void *arg)
 		}
 	}
 	return 0;
+}
+
+/* A task of the root group, and shielded: what cancels the program under test does not reach it. */
+static int proc_life(void *arg)
+{
+	struct holt_scope shield;
+
+	holt_scope_begin(&shield, HOLT_NEVER - 1, HOLT_SHIELD);
+	return (int)holt_scope_end(&shield, proc_lives(arg));
 }
 
 static int proc_signal(struct proc *p, int sig)

@@ -68,6 +68,7 @@ struct scenario {
 	int (*fn)(void *arg);
 	int (*check)(void *arg, int result);
 	void *arg;
+	void (*before)(void); /* once, before all runs: what a test puts into the tables */
 	struct holt_sim sim;
 	unsigned what; /* 0: SWEEP_ALL */
 };
@@ -99,6 +100,8 @@ static void sweep(struct scenario s)
 	s.sim.size = sizeof s.sim;
 	s.what = s.what ? s.what : SWEEP_ALL;
 	sweep_said[0] = 0;
+	if (s.before)
+		s.before();
 	/* first as it is, in each order: there it comes to success */
 	for (unsigned i = 0; i < sweep_seeds(); i++) {
 		struct holt_sim sim = s.sim;

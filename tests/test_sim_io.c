@@ -310,3 +310,51 @@ static int foreign_fd(void *arg)
 	return r;
 }
 SWEEP(foreign_descriptor_is_left_as_it_was, .fn = foreign_fd, .check = result_is_expected)
+
+/* ---- rule 3: what was moved before the cancellation is told */
+
+static size_t full_received;
+
+static int receives_in_full(void *arg)
+{
+	unsigned char buf[1000];
+	ssize_t r;
+
+	do {
+		r = holt_read_full(*(int *)arg, buf, sizeof buf);
+		if (r > 0) {
+			for (ssize_t i = 0; i < r; i++)
+				out_of_order = out_of_order || buf[i] != byte_at(full_received + (size_t)i);
+			full_received += (size_t)r;
+		}
+	} while (r == (ssize_t)sizeof buf);
+	return r < 0 ? (int)r : 0;
+}
+
+static int moves_blocks(void *arg)
+{
+	holt_group *g = NULL;
+	int fds[2], r, left = 0;
+
+	(void)arg;
+	sent = full_received = 0;
+	out_of_order = false;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	r = holt_group_open(&g, .kind = HOLT_EACH);
+	if (r >= 0)
+		r = holt_spawn(g, receives_in_full, &fds[0]);
+	if (r >= 0)
+		r = holt_spawn(g, sends, &fds[1]);
+	if (g)
+		r = holt_group_close(g, r);
+	ioctl(fds[0], FIONREAD, &left);
+	EXPECT(!out_of_order);
+	EXPECT(sent == full_received + (size_t)left);
+	if (fds[1] >= 0)
+		holt_close(fds[1]);
+	holt_close(fds[0]);
+	return r;
+}
+SWEEP(canceled_in_the_middle_of_a_block_tells_how_much_came, .fn = moves_blocks, .check = result_is_expected, .sim = { FAULTS },
+	.what = SWEEP_CANCEL)

@@ -571,3 +571,173 @@ static int values(void *arg)
 	return g ? holt_group_close(g, r) : r;
 }
 SWEEP(value_is_freed_once, .fn = values, .check = ledger_is_even)
+
+/* ---- what follows the tree */
+
+/* Rule 7: a task lives in its group's scope, whoever spawned it. */
+static int spawns_for_others(void *arg)
+{
+	holt_group *g = arg;
+	struct holt_scope s;
+	int r;
+
+	ran++;
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_cancel(&s, "only the spawner");
+	r = spawn(g, works, NUMBER(1)); /* no cancellation point */
+	r = r == 0 ? holt_sleep(1) : r;
+	EXPECT(r < 0);
+	r = (int)holt_scope_end(&s, r);
+	ended++;
+	return r == -ECANCELED ? holt_check() : r;
+}
+
+static int handed_down(void *arg)
+{
+	holt_group *g = NULL, *inner = NULL;
+	int r;
+
+	(void)arg;
+	reset();
+	r = holt_group_open(&g, .name = "outer");
+	if (r < 0)
+		return r;
+	r = holt_group_open(&inner, .name = "inner");
+	for (int i = 0; r >= 0 && i < 2; i++)
+		r = spawn(inner, spawns_for_others, g);
+	if (inner)
+		r = holt_group_close(inner, r);
+	return holt_group_close(g, r);
+}
+SWEEP(task_is_canceled_with_its_group_and_not_with_its_spawner, .fn = handed_down, .check = ledger_is_even)
+
+/* Rule 8. */
+static int is_born_canceled(void *arg)
+{
+	(void)arg;
+	ran++;
+	EXPECT(holt_sleep(HOLT_MS) == -ECANCELED);
+	EXPECT(holt_check() == -ECANCELED);
+	ended++;
+	return -ECANCELED;
+}
+
+static holt_group *closing;
+
+static int spawns_too_late(void *arg, int result)
+{
+	(void)arg;
+	(void)result;
+	EXPECT(holt_spawn(closing, works, NULL) == -ESHUTDOWN);
+	EXPECT(holt_finally(closing, finishes, NULL) == -ESHUTDOWN);
+	finished++;
+	return 0;
+}
+
+static int spawns_while_it_drains(void *arg)
+{
+	holt_group *g = arg;
+	int r;
+
+	ran++;
+	r = holt_sleep(HOLT_MS);
+	if (r == -ECANCELED)
+		spawn(g, is_born_canceled, NULL);
+	ended++;
+	return r;
+}
+
+static int drains(void *arg)
+{
+	int r;
+
+	(void)arg;
+	reset();
+	r = holt_group_open(&closing, .name = "closing");
+	if (r < 0)
+		return r;
+	armed += holt_finally(closing, spawns_too_late, NULL) == 0;
+	r = spawn(closing, spawns_while_it_drains, closing);
+	if (r >= 0)
+		r = holt_yield();
+	holt_group_cancel(closing, "test");
+	spawn(closing, is_born_canceled, NULL);
+	return holt_group_close(closing, r);
+}
+SWEEP(what_is_spawned_into_a_canceled_group_is_born_canceled, .fn = drains, .check = ledger_is_even)
+
+/* Rules 10 and 13: the first reason stays, and what has risen does not fall. */
+static int sees_it_rise(void *arg)
+{
+	holt_group *g = NULL;
+	int r;
+
+	(void)arg;
+	reset();
+	r = holt_group_open(&g, .name = "rising", .grace = HOLT_SEC);
+	if (r < 0)
+		return r;
+	r = spawn(g, works, NUMBER(2));
+	if (r >= 0)
+		r = holt_yield();
+	holt_group_stop(g, "a stop");
+	EXPECT(holt_stopping());
+	holt_group_cancel(g, "a cancellation");
+	holt_group_stop(g, "another stop");
+	/* without memory for it, "stopped" */
+	EXPECT(holt_why() && strcmp(holt_why(), "a cancellation") != 0 && strcmp(holt_why(), "another stop") != 0);
+	EXPECT(holt_sleep(1) == -ECANCELED);
+	EXPECT(holt_stopping() && holt_check() == -ECANCELED);
+	return holt_group_close(g, r);
+}
+SWEEP(first_reason_stays_and_no_level_falls, .fn = sees_it_rise, .check = ledger_is_even)
+
+/* Rule 11: a shield latches what comes from outside until its end. */
+static int latches(void *arg)
+{
+	struct holt_scope s, shield;
+	int r;
+
+	(void)arg;
+	reset();
+	holt_scope_begin(&s, HOLT_NEVER, 0);
+	holt_scope_begin(&shield, holt_in(HOLT_MIN), HOLT_SHIELD);
+	holt_scope_cancel(&s, "from outside");
+	EXPECT(holt_check() == 0 && holt_stopping() && holt_why());
+	EXPECT(holt_sleep(HOLT_MS) == 0);
+	EXPECT(holt_yield() == 0);
+	EXPECT(holt_scope_end(&shield, 3) == 3);
+	EXPECT(holt_check() == -ECANCELED);
+	r = holt_sleep(HOLT_MS);
+	EXPECT(r == -ECANCELED);
+	r = (int)holt_scope_end(&s, r);
+	EXPECT(r == -ECANCELED);
+	return holt_check();
+}
+SWEEP(shield_holds_a_cancellation_off_and_does_not_lose_it, .fn = latches, .check = ledger_is_even)
+
+/* Rule 15: who was canceled alone has not failed. */
+static int loses_a_member(void *arg)
+{
+	holt_group *g = NULL;
+	holt_task *t = NULL;
+	int r;
+
+	(void)arg;
+	reset();
+	r = holt_group_open(&g, .name = "all");
+	if (r >= 0) {
+		r = holt_spawn(g, beats, NULL, .task = &t);
+		spawned += r == 0;
+	}
+	for (int i = 0; r >= 0 && i < 2; i++)
+		r = spawn(g, works, NUMBER(i));
+	if (r >= 0)
+		r = holt_sleep(2 * HOLT_MS);
+	holt_task_cancel(t, "it alone");
+	if (r >= 0)
+		r = holt_task_wait(t, NULL);
+	holt_task_unref(t);
+	return g ? holt_group_close(g, r < 0 ? r : 0) : r;
+}
+SWEEP(canceled_member_is_no_failure_of_its_group, .fn = loses_a_member, .check = ledger_is_even)

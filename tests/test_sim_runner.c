@@ -195,7 +195,7 @@ static void with_folder(unsigned what)
 	folder_make();
 	n = snprintf(text, sizeof text, tree, in_folder("log"));
 	ck_assert_int_eq(config_parse(&config, in_folder("t.tree"), text, (size_t)n, &o), 0);
-	sweep((struct scenario){ .name = "runner", .fn = act, .check = all_is_down, .what = what });
+	sweep((struct scenario){ .name = "runner", .fn = act, .check = all_is_down, .before = procs_reset, .what = what });
 	config = config_free(config);
 	folder_remove();
 }

@@ -3,7 +3,7 @@
  * The kernel as a simulated run sees it: a table in front of the one that was there.
  *
  * A call that may fail is counted, and the n-th fails without having been made. What cannot fail (close, flags of an open
- * file) passes, and so does the loop's own way of waking itself: an eventfd cannot lose a wake-up.
+ * file, a signal to one's own child) passes, and so does the loop's own way of waking itself: an eventfd cannot lose a wake-up.
  *
  * Cutting a read or write short breaks a promise of the kernel, by which a short read of a socket, or EAGAIN, says that an
  * edge will come. So for each file that epoll watches the last registration is kept, and after a cut it is made again: epoll
@@ -80,8 +80,6 @@ CALL(void *, map, 0, (size_t size), (size))
 CALL(int, guard, -ENOMEM, (void *p, size_t size), (p, size))
 CALL(int, waitid, -EINTR, (int type, id_t id, siginfo_t *info, int options, struct rusage *usage),
 	(type, id, info, options, usage))
-CALL(int, pidfd_send_signal, -EPERM, (int pidfd, int sig, unsigned flags), (pidfd, sig, flags))
-CALL(int, kill, -EPERM, (pid_t pid, int sig), (pid, sig))
 CALL(pid_t, clone3, -EAGAIN, (struct holt__clone_args * a, int (*fn)(void *arg), void *arg), (a, fn, arg))
 CALL(pid_t, clone, -EAGAIN, (int (*fn)(void *arg), void *top, int flags, void *arg, int *ret_pidfd),
 	(fn, top, flags, arg, ret_pidfd))
@@ -436,8 +434,6 @@ void holt__sim_world_begin(holt_time start)
 	world.clone = sim_clone;
 	world.waitid = sim_waitid;
 	world.pidfd_open = sim_pidfd_open;
-	world.pidfd_send_signal = sim_pidfd_send_signal;
-	world.kill = sim_kill;
 	world.user_by_name = sim_user_by_name;
 	world.user_by_id = sim_user_by_id;
 	world.group_by_name = sim_group_by_name;

@@ -117,9 +117,11 @@ static bool reap(holt_process *p)
 
 	if (p->ended)
 		return true;
-	r = holt__sys->waitid(BY_PIDFD, (id_t)p->source.fd, &si, WEXITED | WNOHANG, &usage);
-	if (r == -EINVAL) /* Linux 5.3 */
-		r = holt__sys->waitid(P_PID, (id_t)p->pid, &si, WEXITED | WNOHANG, &usage);
+	do {
+		r = holt__sys->waitid(BY_PIDFD, (id_t)p->source.fd, &si, WEXITED | WNOHANG, &usage);
+		if (r == -EINVAL) /* Linux 5.3 */
+			r = holt__sys->waitid(P_PID, (id_t)p->pid, &si, WEXITED | WNOHANG, &usage);
+	} while (r == -EINTR); /* the event that told of the end comes once */
 	if (r < 0 && r != -ECHILD)
 		return false;
 	if (r == 0 && si.si_pid == 0)
@@ -295,14 +297,15 @@ static void close_fd(int fd)
 		holt__sys->close(fd);
 }
 
+/* Outside of tasks, or without memory to wait as a task does, with the whole thread. */
 static void end(holt_process *p)
 {
-	if (reap(p))
+	int r = reap(p) ? 0 : -EPERM;
+
+	if (r < 0 && holt__self)
+		r = holt_process_stop(p, SIGTERM, CLOSE_GRACE, NULL);
+	if (r >= 0 || r == -ETIMEDOUT || r == -ECANCELED || reap(p)) /* it has been sent SIGKILL, and waited for */
 		return;
-	if (holt__self) {
-		holt_process_stop(p, SIGTERM, CLOSE_GRACE, NULL);
-		return;
-	}
 	send_to_all(p, SIGKILL);
 	wait_blocking(p, OUTSIDE_MS);
 }
