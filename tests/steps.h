@@ -47,3 +47,17 @@ static inline int sleep_long(void *arg)
 	(void)arg;
 	return holt_sleep(10 * HOLT_HOUR);
 }
+
+static inline int sleeps_seconds(void *arg)
+{
+	int n = (int)(intptr_t)arg, r = holt_sleep((holt_time)(n < 0 ? -n : n) * HOLT_SEC);
+
+	return r < 0 ? r : n;
+}
+
+static inline int is_canceled_alone(void *arg)
+{
+	(void)arg;
+	holt_task_cancel(holt_self(), NULL);
+	return holt_sleep(HOLT_HOUR);
+}

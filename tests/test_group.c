@@ -1675,13 +1675,6 @@ TEST(background_task_that_spawns_when_it_is_canceled_keeps_the_group_open)
 
 /* ---- ended tasks that are kept */
 
-static int sleeps_seconds(void *arg)
-{
-	int n = (int)(intptr_t)arg;
-
-	return holt_sleep((holt_time)n * HOLT_SEC) < 0 ? -ECANCELED : n;
-}
-
 static int take_as_they_end(void *arg)
 {
 	holt_group *g = NULL;
