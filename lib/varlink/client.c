@@ -303,7 +303,7 @@ static int open_reply(holt_varlink *v, json_t *message, json_t **ret)
 
 static int next_reply(holt_varlink *v, json_t **ret)
 {
-	json_t *message, *params = NULL;
+	json_t *message = NULL, *params = NULL;
 	int r;
 
 	if (v->state != CALLED)
