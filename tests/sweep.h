@@ -9,6 +9,8 @@
 #pragma once
 #include "steps.h"
 
+#include "sim/sim.h"
+
 enum { SWEEP_CANCEL = HOLT_SWEEP_CANCEL | HOLT_SWEEP_CANCEL_ONE, SWEEP_FAIL = HOLT_SWEEP_ALLOC | HOLT_SWEEP_SYSCALL };
 enum { SWEEP_ALL = SWEEP_CANCEL | SWEEP_FAIL };
 
@@ -41,6 +43,15 @@ static void sweep_figures(const char *name, const struct holt_sim_report *r)
 	fprintf(f, "%s %llu %llu %llu %llu %llu\n", name, (unsigned long long)r->runs, (unsigned long long)r->suspensions,
 		(unsigned long long)r->allocations, (unsigned long long)r->syscalls, (unsigned long long)r->failures);
 	fclose(f);
+}
+
+/*
+ * What a deadline of the scenario has ended: fine where one task alone was canceled, whose partners then wait in vain. In all
+ * other runs it would hide a wait without end.
+ */
+static inline int unless_alone(int r)
+{
+	return r == -ETIME && holt__sim->o.cancel_one ? 0 : r;
 }
 
 /* Aborts the check with a sentence; checks of a scenario are full of it. */

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "sys/log.h"
@@ -81,13 +82,13 @@ TEST(simulator_says_what_is_wrong_with_a_call)
 
 	ck_assert_int_eq(holt_sim_run(NULL, NULL, NULL, &report), -EINVAL);
 	ck_assert_int_eq(holt_sim_run(SIM(.short_io_percent = 101), give, NULL, &report), -EINVAL);
-	ck_assert_int_eq(holt_sim_run(SIM(.eintr_percent = 101), give, NULL, &report), -EINVAL);
+	ck_assert_int_eq(holt_sim_run(SIM(.eintr_percent = 100), give, NULL, &report), -EINVAL);
 	ck_assert_int_eq(holt_sim_run(&(struct holt_sim){ .size = 1 }, give, NULL, &report), -EINVAL);
 	ck_assert_int_eq(holt_sim_run(&newer.s, give, NULL, &report), -E2BIG);
 	ck_assert_int_eq(holt_sim_sweep(NULL, 0, 0, give, NULL, NULL, &report), -EINVAL);
 	ck_assert_int_eq(holt_sim_sweep(NULL, 16, 1, give, NULL, NULL, &report), -EINVAL);
 	ck_assert_int_eq(holt_sim_sweep(NULL, 0, 1, NULL, NULL, NULL, &report), -EINVAL);
-	ck_assert_int_eq(holt_sim_sweep(SIM(.eintr_percent = 101), 0, 1, give, NULL, NULL, &report), -EINVAL);
+	ck_assert_int_eq(holt_sim_sweep(SIM(.eintr_percent = 100), 0, 1, give, NULL, NULL, &report), -EINVAL);
 	ck_assert_int_eq(harness_run(simulates, NULL), 0);
 	ck_assert_int_eq(holt_sim_run(NULL, simulates, NULL, &report), 0);
 }
@@ -763,4 +764,211 @@ TEST(sweep_is_silent_and_a_run_is_not)
 	ck_assert_ptr_nonnull(strstr(harness_output(), "this is a line"));
 	ck_assert_int_eq(holt_sim_sweep(NULL, 0, 1, logs, NULL, NULL, &report), 0);
 	ck_assert(harness_logged("this is a line")); /* a sink hears all */
+}
+
+/* ---- what a reviewer found */
+
+TEST(sweep_of_what_goes_on_for_ever_ends_and_says_so)
+{
+	ck_assert_int_eq(holt_sim_sweep(SIM(.max_switches = 20000), HOLT_SWEEP_CANCEL, 2, throws_the_ball, NULL, NULL, &report),
+		-EOVERFLOW);
+	says("livelock");
+	ck_assert_uint_eq(report.runs, 2);
+}
+
+static int naps_more_each_time(void *arg)
+{
+	int *n = arg, r = 0;
+
+	++*n;
+	for (int i = 0; r == 0 && i < *n; i++)
+		r = holt_yield();
+	return r;
+}
+
+TEST(sweep_of_what_does_not_begin_anew_ends_and_says_so)
+{
+	int n = 0;
+
+	ck_assert_int_eq(holt_sim_sweep(NULL, HOLT_SWEEP_CANCEL, 1, naps_more_each_time, NULL, &n, &report), -EOVERFLOW);
+	says("does fn begin anew");
+}
+
+/* Timers that only name who has not ended are no life. */
+static int is_stuck_but_for_timers(void *arg)
+{
+	holt_group *g;
+	holt_task *t = NULL;
+	int r;
+
+	(void)arg;
+	lock = (struct holt_lock){ .owner = NULL };
+	changed = (struct holt_cond){ .spare = NULL };
+	never = (struct holt_event){ .set = false };
+	r = holt_group_open(&g, .kind = HOLT_EACH);
+	if (r == 0)
+		r = holt_spawn(g, waits_with_a_lock, NULL, .name = "bert", .task = &t);
+	if (r == 0)
+		r = holt_yield();
+	holt_lock_acquire(&lock);
+	holt_task_cancel(t, "test");
+	holt_task_unref(t);
+	r = holt_event_wait(&never);
+	holt_lock_release(&lock);
+	return holt_group_close(g, r);
+}
+
+TEST(deadlock_beside_timers_that_wake_nobody_is_one)
+{
+	ck_assert_int_eq(holt_sim_run(SIM(.keep_order = true), is_stuck_but_for_timers, NULL, &report), -EDEADLK);
+	says("deadlock");
+	says("bert: waits for lock");
+	ck_assert_ptr_null(strstr(report.text, "not even"));
+}
+
+static int sends_itself_a_signal(void *arg)
+{
+	(void)arg;
+	kill(getpid(), SIGUSR2);
+	return 0;
+}
+
+static int waits_for_a_signal(void *arg)
+{
+	struct signalfd_siginfo si;
+
+	(void)arg;
+	return holt_signal_wait(SIGUSR2, &si);
+}
+
+static int signals(void *arg)
+{
+	sigset_t set;
+	holt_group *g = NULL;
+	int r;
+
+	(void)arg;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL); /* one that nobody takes is no end of us */
+	r = holt_group_open(&g);
+	if (r >= 0)
+		r = holt_spawn(g, waits_for_a_signal, NULL);
+	if (r >= 0)
+		r = holt_sleep(HOLT_MS);
+	if (r >= 0)
+		r = holt_spawn(g, sends_itself_a_signal, NULL);
+	return g ? holt_group_close(g, r) : r;
+}
+
+TEST(signal_that_was_sent_is_never_lost_to_a_failing_call)
+{
+	int r = holt_sim_sweep(SIM(.eintr_percent = 20), HOLT_SWEEP_SYSCALL | HOLT_SWEEP_CANCEL, 3, signals, NULL, NULL, &report);
+
+	ck_assert_msg(r == 0, "%s", report.text);
+}
+
+static uint64_t heard;
+
+static void counts(void *arg, int event, holt_task *t)
+{
+	(void)arg;
+	(void)event;
+	(void)t;
+	heard++;
+}
+
+TEST(run_that_is_looked_at_is_the_same_run)
+{
+	static const struct holt_hooks hooks = { counts, NULL };
+	struct holt_sim_report other;
+
+	ck_assert_int_eq(holt_sim_run(SIM(.seed = 3), opens_a_queue, NULL, &report), 0);
+	ck_assert_int_eq(holt_hooks_set(&hooks), 0);
+	ck_assert_int_eq(holt_sim_run(SIM(.seed = 3), opens_a_queue, NULL, &other), 0);
+	ck_assert_uint_eq(report.allocations, other.allocations);
+	ck_assert_uint_gt(heard, 0);
+	for (uint64_t n = 2; n <= report.allocations; n++) { /* the first one is that of the loop, which there is already */
+		int r = holt_sim_run(SIM(.seed = 3, .fail_alloc_at = n), opens_a_queue, NULL, NULL);
+
+		ck_assert_int_eq(holt_hooks_set(&hooks), 0);
+		ck_assert_int_eq(holt_sim_run(SIM(.seed = 3, .fail_alloc_at = n), opens_a_queue, NULL, NULL), r);
+	}
+}
+
+static int says_when(void *arg)
+{
+	*(holt_time *)arg = holt_now();
+	return 0;
+}
+
+static int tells_a_thread_the_time(void *arg)
+{
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, (void *(*)(void *))(void (*)(void))says_when, arg), 0);
+	pthread_join(thread, NULL);
+	return 0;
+}
+
+TEST(clock_is_by_seed_in_the_run_and_nobody_elses)
+{
+	holt_time a, b, c;
+
+	ck_assert_int_eq(holt_sim_run(SIM(.seed = 5), says_when, &a, NULL), 0);
+	ck_assert_int_eq(holt_sim_run(SIM(.seed = 5), says_when, &b, NULL), 0);
+	ck_assert_int_eq(holt_sim_run(SIM(.seed = 6), says_when, &c, NULL), 0);
+	ck_assert_uint_eq(a, b);
+	ck_assert_uint_ne(a, c);
+	harness_advance(HOLT_HOUR);
+	ck_assert_int_eq(holt_sim_run(SIM(.seed = 5), tells_a_thread_the_time, &a, NULL), 0);
+	ck_assert_uint_eq(a, HARNESS_EPOCH + HOLT_HOUR);
+}
+
+static int puts_another_in_its_place(void *arg)
+{
+	int *fds = arg, other[2];
+
+	close(fds[0]);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+	close(other[0] == fds[0] ? other[1] : other[0]); /* the number is one that was there before */
+	return 0;
+}
+
+TEST(descriptor_that_took_the_place_of_another_is_told)
+{
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(holt_sim_run(NULL, puts_another_in_its_place, fds, &report), -EUCLEAN);
+	says("was not closed");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static int listens(void *arg)
+{
+	int fd;
+
+	(void)arg;
+	return holt_listen_fds("web", &fd, 1) < 0 ? -EIO : 0;
+}
+
+static int two_are_passed(void *arg)
+{
+	char pid[16];
+
+	(void)arg;
+	snprintf(pid, sizeof pid, "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "other", 1);
+	return holt_sim_run(NULL, listens, NULL, &report) == 0 && report.failures == 0 ? 0 : 1;
+}
+
+TEST(what_the_process_keeps_is_no_leak_of_a_run)
+{
+	int status = harness_child(two_are_passed, NULL);
+
+	ck_assert_msg(status == 0, "%#x", (unsigned)status);
 }

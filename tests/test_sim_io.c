@@ -248,7 +248,7 @@ static int serves_clients(void *arg)
 	if (clients)
 		r = holt_group_close(clients, r); /* -ETIME: the server was canceled, alone */
 	holt_group_stop(server, "no more clients");
-	return holt_group_close(server, r == -ETIME ? 0 : r);
+	return holt_group_close(server, unless_alone(r));
 }
 SWEEP(server_stops_in_order_whatever_happens, .fn = serves_clients, .check = result_is_expected)
 SWEEP(server_stops_in_order_with_cut_streams, .fn = serves_clients, .check = result_is_expected, .sim = { FAULTS },

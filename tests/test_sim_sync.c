@@ -367,7 +367,7 @@ static int meets(void *arg)
 			done |= 1 << (i * TASKS + r);
 		r = (int)holt_scope_end(&s, r < 0 ? r : 0);
 	}
-	return r == -ETIME ? 0 : r;
+	return unless_alone(r);
 }
 
 static int barrier_is_empty(void *arg, int result)
@@ -480,8 +480,7 @@ static int shop(void *arg)
 			for (int i = 0; r >= 0 && i < 2; i++)
 				r = holt_spawn(makers, produces, NUMBER(i));
 			r = holt_group_close(makers, r < 0 ? r : 0);
-			if (r == -ETIME) /* all consumers were canceled */
-				r = 0;
+			r = unless_alone(r);
 		}
 		if (r >= 0)
 			holt_queue_shutdown(queue, false);
@@ -540,7 +539,7 @@ static int joins(void *arg)
 		}
 		r = (int)holt_scope_end(&s, r);
 		holt_queue_shutdown(queue, true);
-		r = holt_group_close(users, r == -ETIME ? 0 : r);
+		r = holt_group_close(users, unless_alone(r));
 	}
 	EXPECT(holt_queue_size(queue) == 0);
 	EXPECT(put[0] == got + dropped);
@@ -662,7 +661,7 @@ static int market(void *arg)
 	r = (int)holt_scope_end(&s, r);
 	holt_event_set(&event);
 	if (g)
-		r = holt_group_close(g, r == -ETIME ? 0 : r);
+		r = holt_group_close(g, unless_alone(r));
 	EXPECT(!orders || ordered == taken + (int)holt_queue_size(orders));
 	EXPECT(!goods || brought == gotten + (int)holt_queue_size(goods));
 	holt_queue_close(orders);

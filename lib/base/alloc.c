@@ -9,6 +9,7 @@
 
 const struct holt__alloc holt__alloc_libc = { malloc, calloc, realloc, free };
 const struct holt__alloc *holt__alloc = &holt__alloc_libc;
+void (*holt__kept)(const void *p);
 
 void *holt__malloc(size_t size)
 {

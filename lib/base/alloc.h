@@ -16,6 +16,8 @@ struct holt__alloc {
 extern const struct holt__alloc holt__alloc_libc;
 extern const struct holt__alloc *holt__alloc; /* replaced only while no loop runs */
 
+extern void (*holt__kept)(const void *p); /* told of what the process keeps from run to run; NULL: nobody looks for leaks */
+
 void *holt__malloc(size_t size);
 void *holt__calloc(size_t n, size_t size);
 void *holt__realloc(void *p, size_t size);

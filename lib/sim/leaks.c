@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "sim/sim.h"
+#include "sys/journal.h"
 
 /* ---- memory */
 
@@ -157,6 +158,8 @@ static void forget_memory(void)
 
 struct fd {
 	bool before, now;
+	dev_t dev; /* what it was before: the number may be another file's by now */
+	ino_t ino;
 	char who[HOLT__SIM_WHO]; /* empty: not known */
 };
 
@@ -183,6 +186,21 @@ static struct fd *fd_of(int fd)
 	return &fds[fd];
 }
 
+/* The number is known from before, and the file is another one: it counts as new. */
+static void look_at_file(struct fd *f, int fd)
+{
+	struct stat st;
+
+	if (holt__sys_linux.fstat(fd, &st) < 0)
+		return;
+	if (!f->now || !f->before) {
+		f->dev = st.st_dev;
+		f->ino = st.st_ino;
+	} else if (f->dev != st.st_dev || f->ino != st.st_ino) {
+		f->before = false;
+	}
+}
+
 static void look_at_fds(bool before)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -197,7 +215,9 @@ static void look_at_fds(bool before)
 		if (f && before)
 			f->before = true;
 		else if (f)
-			f->now = true;
+			f->now = fd != holt__journal_fd(); /* the process keeps that */
+		if (f)
+			look_at_file(f, fd);
 	}
 	closedir(d);
 }
@@ -252,11 +272,13 @@ void holt__sim_leaks_begin(void)
 	look_at_fds(true);
 	below = holt__alloc;
 	holt__alloc = &simulated;
+	holt__kept = forget;
 }
 
 void holt__sim_leaks_end(struct holt__sim *s)
 {
 	holt__alloc = below;
+	holt__kept = NULL;
 	look_for_fds(s);
 	look_for_memory(s);
 	forget_memory();

@@ -16,6 +16,7 @@
 enum { PICK_FROM = 16, TASKS_FROM = 64 };
 #define SWITCHES_MAX 1000000
 #define EPOCH (1000 * HOLT_SEC)
+enum { ROOM_FOR_THE_END = 160 }; /* of the report's text, for what abandon() has to say */
 
 struct holt__sim *holt__sim;
 static __thread bool here;
@@ -60,7 +61,7 @@ struct holt__text *holt__sim_problem(struct holt__sim *s, int error)
 	s->report.failures = 1;
 	s->report.bad_seed = s->o.seed;
 	s->report.bad_n = s->o.cancel_at ? s->o.cancel_at : s->o.fail_alloc_at ? s->o.fail_alloc_at : s->o.fail_syscall_at;
-	text = (struct holt__text){ .buf = s->report.text, .size = sizeof s->report.text };
+	text = (struct holt__text){ .buf = s->report.text, .size = sizeof s->report.text - ROOM_FOR_THE_END };
 	return &text;
 }
 
@@ -94,7 +95,7 @@ static void add_tree(struct holt__sim *s, struct holt__text *text)
 static void cancel_root(struct holt__sim *s)
 {
 	s->idle = 0;
-	s->switches = 0;
+	s->switches = s->empty = 0;
 	holt__scope_ask(&s->sched->root.scope, HOLT__CANCEL, HOLT__CANCELED, "simulator: a problem was found");
 }
 
@@ -132,7 +133,7 @@ void holt__sim_overdue(struct holt__sim *s)
 	abandon(s);
 }
 
-static void livelock(struct holt__sim *s)
+static void livelock(struct holt__sim *s, uint64_t n, const char *of_what)
 {
 	struct holt__text *text = holt__sim_problem(s, -EOVERFLOW);
 
@@ -141,8 +142,8 @@ static void livelock(struct holt__sim *s)
 		return;
 	}
 	holt__text_add(text, "livelock: ");
-	holt__text_uint(text, s->switches);
-	holt__text_add(text, " switches between tasks");
+	holt__text_uint(text, n);
+	holt__text_add(text, of_what);
 	add_tree(s, text);
 	cancel_root(s);
 }
@@ -155,10 +156,16 @@ static struct holt__ready *pick(struct holt_loop *loop)
 	struct holt__ready **where = &loop->ready;
 	unsigned n = 0;
 
+	if (!loop->ready) { /* something is always ready, and wakes nobody */
+		if (++s->empty > s->o.max_switches)
+			livelock(s, s->empty, " turns of the loop in which no task ran");
+		return NULL;
+	}
 	if (++s->switches > s->o.max_switches)
-		livelock(s);
+		livelock(s, s->switches, " switches between tasks");
 	if (s->sched->abandoned)
 		return NULL;
+	s->empty = 0;
 	s->idle = 0;
 	if (s->o.keep_order)
 		return holt__ready_take(loop, where);
@@ -280,18 +287,32 @@ static int check(const struct holt_sim *s, holt_fn fn, struct holt_sim *ret)
 
 	if (r < 0)
 		return r;
-	if (!fn || ret->short_io_percent > 100 || ret->eintr_percent > 100)
+	if (!fn || ret->short_io_percent > 100 || ret->eintr_percent > 99)
 		return -EINVAL;
 	if (ret->max_switches == 0)
 		ret->max_switches = SWITCHES_MAX;
 	return holt__sim || (holt__here && holt__here->running) ? -EDEADLK : 0;
 }
 
+/* A loop that was asked for before the run has read the clock, and has been allocated: as if it were new. */
+static void renew_loop(struct holt__sim *s, holt_time now)
+{
+	struct holt_loop *loop;
+
+	if (!holt__here)
+		return;
+	loop = &holt__here->loop;
+	loop->now = loop->polled = now;
+	holt__wheel_init(&loop->timers, now);
+	s->report.allocations = 1;
+}
+
 int holt_sim_run(const struct holt_sim *options, holt_fn fn, void *arg, struct holt_sim_report *ret)
 {
-	struct holt__sim s = { .fn = fn, .arg = arg, .report.runs = 1 };
+	struct holt__sim s = { .fn = fn, .arg = arg, .report.runs = 1, .signalfd = -1 };
 	struct holt__run_hooks hooks = { .begin = begin, .end = end, .arg = &s, .own_signals = true };
 	static const struct holt_run_options defaults = { .size = sizeof defaults };
+	holt_time now;
 	int r;
 
 	if (ret)
@@ -303,7 +324,10 @@ int holt_sim_run(const struct holt_sim *options, holt_fn fn, void *arg, struct h
 	holt__sim = &s;
 	here = true;
 	holt__sim_leaks_begin();
-	holt__sim_world_begin(holt__here ? holt__here->loop.now : EPOCH); /* a loop that was asked for has read the clock */
+	now = EPOCH +
+		s.o.seed % 1000003; /* what the library draws from the clock, as the jitter of a back-off, is by seed, too */
+	holt__sim_world_begin(now);
+	renew_loop(&s, now);
 	r = holt__run(&defaults, main_task, &s, &hooks);
 	holt__sim_world_end();
 	holt__sim_leaks_end(&s);

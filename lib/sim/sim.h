@@ -19,7 +19,10 @@ struct holt__sim {
 	struct holt__sched *sched;
 	uint64_t random;
 	uint64_t switches;
-	unsigned idle; /* jumps of the clock since a task ran */
+	uint64_t empty; /* turns of the loop since a task ran */
+	unsigned idle;  /* jumps of the clock since a task ran */
+	int signalfd;   /* the loop's; -1: none */
+	bool inet;      /* there are sockets whose kernel has clocks of its own */
 	holt_fn fn;
 	void *arg;
 	int result;

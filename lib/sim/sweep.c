@@ -88,7 +88,16 @@ static void one(struct sweep *w, const struct holt_sim *o, const struct kind *ki
 	}
 }
 
-static void all_points(struct sweep *w, const struct kind *kind, uint64_t seed)
+/* Has so many more points than the run as it is that it will not end: fn does not begin anew, and has more each time. */
+static bool grows(struct sweep *w, const struct kind *kind, const struct holt_sim *o, uint64_t n, uint64_t plain)
+{
+	if (n <= 10 * plain + 1000)
+		return false;
+	note_failure(w, -EOVERFLOW, o, kind, n, "there are ever more points; does fn begin anew each time?");
+	return true;
+}
+
+static void all_points(struct sweep *w, const struct kind *kind, uint64_t seed, uint64_t plain)
 {
 	struct holt_sim o = w->o;
 	struct holt_sim_report report;
@@ -98,7 +107,7 @@ static void all_points(struct sweep *w, const struct kind *kind, uint64_t seed)
 	for (uint64_t n = 1;; n++) {
 		*number(&o, kind->option) = n;
 		one(w, &o, kind, n, &report);
-		if (*number(&report, kind->count) < n)
+		if (*number(&report, kind->count) < n || grows(w, kind, &o, n, plain))
 			return;
 		++*number(&w->all, kind->count);
 	}
@@ -117,7 +126,7 @@ int holt_sim_sweep(const struct holt_sim *s, unsigned what, unsigned seeds, int 
 	r = holt__options(&w.o, sizeof w.o, s);
 	if (r < 0)
 		return r;
-	if (!fn || seeds == 0 || what >= 2 * HOLT_SWEEP_CANCEL_ONE || w.o.short_io_percent > 100 || w.o.eintr_percent > 100)
+	if (!fn || seeds == 0 || what >= 2 * HOLT_SWEEP_CANCEL_ONE || w.o.short_io_percent > 100 || w.o.eintr_percent > 99)
 		return -EINVAL;
 	if (holt__sim || (holt__here && holt__here->running))
 		return -EDEADLK;
@@ -128,9 +137,9 @@ int holt_sim_sweep(const struct holt_sim *s, unsigned what, unsigned seeds, int 
 
 		o.seed += i;
 		one(&w, &o, NULL, 0, &report);
-		for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+		for (size_t k = 0; k < sizeof kinds / sizeof kinds[0] && report.failures == 0; k++)
 			if (what & kinds[k].what)
-				all_points(&w, &kinds[k], o.seed);
+				all_points(&w, &kinds[k], o.seed, *number(&report, kinds[k].count));
 	}
 	holt__log_silent(silent);
 	if (ret)

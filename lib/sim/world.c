@@ -17,7 +17,7 @@
 #include "sim/sim.h"
 
 const struct holt__sys *holt__sim_below;
-static _Atomic holt_time now;
+static holt_time now;
 static holt_time armed = HOLT_NEVER;
 
 struct registration {
@@ -58,9 +58,7 @@ static bool shall_fail(void)
 MAKES_FD(epoll_create, -EMFILE, (int flags), (flags))
 MAKES_FD(timerfd_create, -EMFILE, (int flags), (flags))
 MAKES_FD(eventfd, -EMFILE, (int flags), (flags))
-MAKES_FD(signalfd, -EMFILE, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
 MAKES_FD(dup, -EMFILE, (int fd), (fd))
-MAKES_FD(socket, -EMFILE, (int domain, int type, int protocol), (domain, type, protocol))
 MAKES_FD(memfd, -EMFILE, (const char *name, unsigned flags), (name, flags))
 MAKES_FD(pidfd_open, -EMFILE, (pid_t pid), (pid))
 CALL(int, poll, -ENOMEM, (int fd, unsigned events, int timeout_ms), (fd, events, timeout_ms))
@@ -89,6 +87,28 @@ CALL(int, user_by_id, -EIO, (uid_t uid, struct passwd *pw, char *buf, size_t siz
 	(uid, pw, buf, size, ret))
 CALL(int, group_by_name, -EIO, (const char *name, struct group *gr, char *buf, size_t size, struct group **ret),
 	(name, gr, buf, size, ret))
+
+static int sim_signalfd(int fd, const sigset_t *mask, int flags)
+{
+	int r = shall_fail() ? -EMFILE : holt__sim_below->signalfd(fd, mask, flags);
+
+	if (r >= 0 && holt__sim_here()) {
+		holt__sim->signalfd = r;
+		holt__sim_fd_made(r);
+	}
+	return r;
+}
+
+static int sim_socket(int domain, int type, int protocol)
+{
+	int r = shall_fail() ? -EMFILE : holt__sim_below->socket(domain, type, protocol);
+
+	if (r >= 0 && holt__sim_here()) {
+		holt__sim->inet = holt__sim->inet || domain == AF_INET || domain == AF_INET6;
+		holt__sim_fd_made(r);
+	}
+	return r;
+}
 
 static int sim_pipe(int ret_fds[2])
 {
@@ -150,7 +170,7 @@ static int sim_epoll_ctl(int epfd, int op, int fd, struct epoll_event *e)
 	struct registration *r;
 	int result;
 
-	if (op != EPOLL_CTL_DEL && shall_fail())
+	if (op == EPOLL_CTL_ADD && shall_fail()) /* a change needs no memory */
 		return -ENOMEM;
 	result = holt__sim_below->epoll_ctl(epfd, op, fd, e);
 	if (!holt__sim_here() || (op != EPOLL_CTL_DEL && result < 0))
@@ -178,7 +198,7 @@ static int sim_close(int fd)
 
 static holt_time sim_now(void)
 {
-	return holt__sim && holt__sim->o.real_io ? holt__sim_below->now() : atomic_load(&now);
+	return holt__sim_here() && !holt__sim->o.real_io ? now : holt__sim_below->now();
 }
 
 static int sim_timerfd_set(int fd, holt_time at)
@@ -192,6 +212,9 @@ static int sim_timerfd_set(int fd, holt_time at)
 	armed = at;
 	return 0;
 }
+
+/* Acknowledgements and windows of TCP come by the kernel's own clock: so long nothing is taken for stuck. */
+enum { TCP_JUMP_MS = 3, TCP_STUCK_MS = 400 };
 
 static void shuffle(struct holt__sim *s, struct epoll_event *events, int n)
 {
@@ -232,6 +255,8 @@ static int sim_epoll_wait(int epfd, struct epoll_event *events, int n, int timeo
 	if (shall_fail() || holt__sim_percent(s, s->o.eintr_percent))
 		return -EINTR;
 	r = holt__sim_below->epoll_wait(epfd, events, n, s->o.real_io ? timeout_ms : 0);
+	if (r == 0 && timeout_ms != 0 && !s->o.real_io && s->inet)
+		r = holt__sim_below->epoll_wait(epfd, events, n, armed == HOLT_NEVER ? TCP_STUCK_MS : TCP_JUMP_MS);
 	if (r > 1 && !s->o.keep_order)
 		shuffle(s, events, r);
 	if (r == 0 && timeout_ms != 0 && !s->o.real_io)
@@ -272,13 +297,13 @@ static bool is_nonblocking(int fd, int flags)
 
 /*
  * Before a read or write of *n bytes: 0, the error that it has in place of being made, or 1: *n is less now. Of the loop's own
- * descriptors and of stdio nothing is touched.
+ * descriptors, which cannot fail, and of stdio nothing is touched.
  */
 static int meddle(int fd, size_t *n, int flags, int failure)
 {
 	struct holt__sim *s = holt__sim;
 
-	if (!holt__sim_here() || fd <= 2 || (s->sched && fd == s->sched->loop.wakefd))
+	if (!holt__sim_here() || fd <= 2 || fd == s->signalfd || (s->sched && fd == s->sched->loop.wakefd))
 		return 0;
 	if (shall_fail())
 		return failure;

@@ -118,6 +118,8 @@ static int read_environment(void)
 	table = holt__malloc(size + copy_names(NULL, list, (int)n));
 	if (!table)
 		return -ENOMEM;
+	if (holt__kept)
+		holt__kept(table);
 	table->n = (int)n;
 	table->left = 0;
 	table->names = (char *)table + size;

@@ -25,10 +25,10 @@ HOLT__COLD void holt__tell_event(struct holt__sched *s, int event, holt_task *t)
 	holt_task *self = holt__self;
 
 	holt__self = NULL;
-	if (s->sim.fn)
-		s->sim.fn(s->sim.arg, event, t);
 	if (s->hooks.fn)
 		s->hooks.fn(s->hooks.arg, event, t);
+	if (s->sim.fn) /* last: it may cancel, which is an event, too */
+		s->sim.fn(s->sim.arg, event, t);
 	holt__self = self;
 }
 

@@ -43,7 +43,8 @@
  * the beginning, nothing that the library has allocated, no reference to a task, and no finally handler that was not run: the
  * report names whose it is.
  *
- * WHAT IS REAL. Descriptors are: pipes, sockets, files. So what a test talks to has to be in the run: tasks at both
+ * WHAT IS REAL. Descriptors are: pipes, sockets, files. (TCP has clocks of its own in the kernel, so a run with it cannot be
+ * repeated exactly: unix sockets can.) So what a test talks to has to be in the run: tasks at both
  * ends of a socketpair. Other processes, and threads, need .real_io, and with it the clock is real, and a run cannot be
  * repeated exactly. What is allocated or called past the library, by malloc() or read() itself, is not seen, apart from open
  * descriptors; the sanitizers are for that. A task that never suspends cannot be ended: it hangs the test.
@@ -62,12 +63,13 @@ extern "C" {
 /**
  * struct holt_sim - what shall happen in a run
  * @size: sizeof(struct holt_sim)
- * @seed: of all that is left to chance: the order of ready tasks, of events, where reads and writes are cut
+ * @seed: of all that is left to chance: which of the first 16 ready tasks is next, the order of events, where reads and writes
+ *	are cut, the jitter of a supervisor's back-off
  * @keep_order: ready tasks run in the order in which they were woken, as without the simulator
  * @real_io: others than the tasks of this run are waited for, in real time: see above. Deadlocks are not found
  * @short_io_percent: of 100 reads and writes on pipes and stream sockets so many move only a part of what they could, or, on
  *	non-blocking descriptors, say -EAGAIN now and then
- * @eintr_percent: of 100 reads, writes and waits so many are interrupted
+ * @eintr_percent: of 100 reads, writes and waits so many are interrupted; at most 99
  * @fail_alloc_at: the n-th allocation fails, from 1; 0: none
  * @fail_syscall_at: the n-th system call fails with an error that it may have, as ENOMEM or EMFILE; from 1; 0: none.
  *	Calls that cannot fail, as close, are not counted
@@ -115,11 +117,11 @@ struct holt_sim_report {
  * thrown away, with the finally handlers that it still had.
  *
  * Returns what @fn returned, or, with a report that says what was found:
- * -EDEADLK: a deadlock; or, without a text: the thread, or another one, already runs a loop here.
+ * -EDEADLK: a deadlock; or, without a text: this thread runs a loop already, or another one simulates.
  * -EOVERFLOW: a livelock.
  * -EUCLEAN: something is left: descriptors, memory, references to tasks.
  * -ETIMEDOUT: the end took longer than the root's cleanup allows; the process would have left by _exit(1).
- * Or -EINVAL: no function, or a percentage over 100; -E2BIG; -ENOMEM.
+ * Or -EINVAL: no function, or a percentage that is too high; -E2BIG; -ENOMEM.
  */
 HOLT_EXPORT int holt_sim_run(const struct holt_sim *s, holt_fn fn, void *arg, struct holt_sim_report *ret);
 
@@ -137,8 +139,8 @@ enum { HOLT_SWEEP_CANCEL = 1, HOLT_SWEEP_ALLOC = 2, HOLT_SWEEP_SYSCALL = 4, HOLT
  * @arg: handed to both
  * @ret: NULL, or where the report goes; always written
  *
- * For each seed one run counts the points; then comes one run for each suspension, allocation and system call, until a
- * run has no such point any more. The log is silent meanwhile, unless it has a sink.
+ * For each seed comes one run as it is, and, if nothing was found in that, one for each suspension, allocation and
+ * system call, until a run has no such point any more. The log is silent meanwhile, unless it has a sink.
  *
  * Blocks the calling thread. Returns 0: all passed; else what the first failure was, as of holt_sim_run() or of
  * @check; or -EINVAL, -E2BIG, -EDEADLK as for holt_sim_run().
