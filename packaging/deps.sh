@@ -12,13 +12,13 @@
 set -eu
 
 need_apt="gcc g++ make pkg-config libc6-dev libsystemd-dev libjansson-dev check"
-want_apt="clang clang-format clang-tidy mandoc shellcheck valgrind gdb python3 tmux strace jq socat git \
+want_apt="clang clang-format clang-tidy mandoc shellcheck valgrind gdb python3 tmux strace jq socat git tzdata \
 	systemd systemd-container debootstrap dbus zstd qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	libuv1-dev libevent-dev libst-dev redis-server nginx dpkg-dev debhelper lintian rpm"
 arm64_apt="qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross libsystemd-dev:arm64 libjansson-dev:arm64 check:arm64"
 
 need_dnf="gcc gcc-c++ make pkgconf-pkg-config glibc-devel systemd-devel jansson-devel check-devel diffutils findutils"
-want_dnf="clang clang-tools-extra mandoc ShellCheck valgrind gdb python3 tmux strace jq socat git libasan libubsan libtsan \
+want_dnf="clang clang-tools-extra mandoc ShellCheck valgrind gdb python3 tmux strace jq socat git tzdata libasan libubsan libtsan \
 	systemd systemd-container debootstrap dbus-daemon zstd qemu-user-static gcc-aarch64-linux-gnu libuv-devel libevent-devel \
 	redis nginx rpm-build systemd-rpm-macros"
 

@@ -42,6 +42,35 @@ static void set_clock(holt_time to)
 		;
 }
 
+static _Atomic int64_t wall_ahead; /* of the epoch and the time since: what tests have set it by */
+static int wall_watcher = -1;
+
+static int64_t virtual_wall_now(void)
+{
+	if (real_clock)
+		return holt__sys_linux.wall_now();
+	return HARNESS_WALL_EPOCH + (int64_t)(harness_time() / HOLT_US) + atomic_load(&wall_ahead);
+}
+
+/* An eventfd can be made readable by us, which a timer cannot. */
+static int virtual_wall_watch(int fd)
+{
+	if (real_clock)
+		return holt__sys_linux.wall_watch(fd);
+	if (fd < 0)
+		wall_watcher = fd = holt__sys_linux.eventfd(EFD_NONBLOCK | EFD_CLOEXEC);
+	return fd;
+}
+
+void harness_set_wall(int64_t us)
+{
+	uint64_t one = 1;
+
+	atomic_fetch_add(&wall_ahead, us - virtual_wall_now());
+	if (wall_watcher >= 0)
+		ck_assert_int_eq(holt__sys_linux.write(wall_watcher, &one, sizeof one), sizeof one);
+}
+
 static int virtual_timerfd_set(int fd, holt_time at)
 {
 	if (real_clock)
@@ -313,11 +342,15 @@ static void before(void)
 {
 	harness_sys = holt__sys_linux;
 	harness_sys.now = virtual_now;
+	harness_sys.wall_now = virtual_wall_now;
+	harness_sys.wall_watch = virtual_wall_watch;
 	harness_sys.timerfd_set = virtual_timerfd_set;
 	harness_sys.epoll_wait = virtual_epoll_wait;
 	holt__sys = &harness_sys;
 	holt__alloc = &counting;
 	real_clock = false;
+	wall_watcher = -1;
+	atomic_store(&wall_ahead, 0);
 	n_events = 0;
 	armed = HOLT_NEVER;
 	atomic_store(&clock_now, HARNESS_EPOCH);

@@ -13,6 +13,7 @@
  *
  *	- the clock is virtual: it starts at HARNESS_EPOCH and stands still while tasks run. When the loop would
  *	  wait, and no descriptor is ready, it jumps to the next timer. With no timer the loop waits for real;
+ *	- the wall clock goes with it, from HARNESS_WALL_EPOCH on, until a test sets it;
  *	- it ends with the open descriptors, the tasks and the allocations that it began with, or fails;
  *	- holt_log goes into a buffer that the test can look into.
  *
@@ -95,8 +96,11 @@ const char *harness_output(void);
 
 #define HARNESS_EPOCH (1000 * HOLT_SEC)
 
+#define HARNESS_WALL_EPOCH INT64_C(1767225600000000) /* the wall clock's, in microseconds: 2026-01-01 00:00 UTC */
+
 void harness_real_clock(void);        /* for the rest of the test; before a loop runs */
 holt_time harness_time(void);         /* since the beginning of the test */
+void harness_set_wall(int64_t us);    /* as if somebody set CLOCK_REALTIME; who watches it is told */
 void harness_advance(holt_time span); /* time passes here and now, as if somebody had computed so long */
 /* fn is called at a point counted from the beginning, from inside the loop's wait, outside of tasks. At most 32. */
 void harness_at(holt_time point, void (*fn)(void *arg), void *arg);

@@ -73,6 +73,7 @@ static void end_of_loop(struct holt_loop *loop, struct holt__loop_end *e)
 		holt__free(slab);
 	}
 	holt__io_signals_free(ios);
+	holt__io_wall_free(loop);
 	loop->ios = NULL;
 	loop->close = NULL;
 	holt__free(ios);

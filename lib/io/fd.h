@@ -64,6 +64,7 @@ struct holt__ios {
 	struct holt__io_slab *slabs;
 	uint32_t serial;
 	struct holt__io_signal *signals;
+	struct holt__io_wall *wall; /* NULL: no alarm has waited yet */
 };
 
 /* One call of the system, described for its tries. */
@@ -107,6 +108,7 @@ void holt__io_forget(struct holt_loop *loop, struct holt__io *io);
 void holt__io_retry(struct holt_loop *loop, struct holt__io *io); /* as forget, but who waits looks again */
 void holt__io_forget_number(struct holt_loop *loop, int fd);      /* a new file has this number */
 void holt__io_signals_free(struct holt__ios *ios);                /* signal.c */
+void holt__io_wall_free(struct holt_loop *loop);                  /* alarm.c */
 
 /* The next of growing pauses: 1 ms to 100 ms. */
 static inline holt_time holt__io_longer(holt_time pause)

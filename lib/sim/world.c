@@ -58,6 +58,8 @@ static bool shall_fail(void)
 MAKES_FD(epoll_create, -EMFILE, (int flags), (flags))
 MAKES_FD(timerfd_create, -EMFILE, (int flags), (flags))
 MAKES_FD(eventfd, -EMFILE, (int flags), (flags))
+MAKES_FD(wall_watch, -EMFILE, (int fd), (fd))
+MAKES_FD(open, -EMFILE, (const char *path, int flags), (path, flags))
 MAKES_FD(dup, -EMFILE, (int fd), (fd))
 MAKES_FD(memfd, -EMFILE, (const char *name, unsigned flags), (name, flags))
 MAKES_FD(pidfd_open, -EMFILE, (pid_t pid), (pid))
@@ -199,6 +201,14 @@ static int sim_close(int fd)
 static holt_time sim_now(void)
 {
 	return holt__sim_here() && !holt__sim->o.real_io ? now : holt__sim_below->now();
+}
+
+/* The wall clock goes with the other one, from a second of 2026 on: nobody sets it. */
+static int64_t sim_wall_now(void)
+{
+	const int64_t base_us = INT64_C(1767225600) * 1000000;
+
+	return holt__sim_here() && !holt__sim->o.real_io ? base_us + (int64_t)(now / HOLT_US) : holt__sim_below->wall_now();
 }
 
 static int sim_timerfd_set(int fd, holt_time at)
@@ -418,6 +428,8 @@ void holt__sim_world_begin(holt_time start)
 	now = start;
 	armed = HOLT_NEVER;
 	world.now = sim_now;
+	world.wall_now = sim_wall_now;
+	world.wall_watch = sim_wall_watch;
 	world.epoll_create = sim_epoll_create;
 	world.epoll_ctl = sim_epoll_ctl;
 	world.epoll_wait = sim_epoll_wait;
@@ -437,6 +449,7 @@ void holt__sim_world_begin(holt_time start)
 	world.close = sim_close;
 	world.dup = sim_dup;
 	world.pipe = sim_pipe;
+	world.open = sim_open;
 	world.fstat = sim_fstat;
 	world.lstat = sim_lstat;
 	world.write_nowait = sim_write_nowait;

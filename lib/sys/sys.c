@@ -37,6 +37,34 @@ static holt_time sys_now(void)
 	return (holt_time)ts.tv_sec * HOLT_SEC + (holt_time)ts.tv_nsec;
 }
 
+static int64_t sys_wall_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* A timer that nobody will live to see, for the kernel tells those on this clock, if they ask, when it was set. */
+static int sys_wall_watch(int fd)
+{
+	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
+	int made = -1, r;
+
+	if (sizeof(time_t) > sizeof(int32_t))
+		never.it_value.tv_sec = (time_t)(INT64_C(1) << 40);
+	if (fd < 0)
+		fd = made = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = RESULT(timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL));
+	if (r == -ECANCELED)
+		r = 0; /* it was set since it was told last: armed all the same */
+	if (r < 0 && made >= 0)
+		close(made);
+	return r < 0 ? r : fd;
+}
+
 static int sys_epoll_create(int flags)
 {
 	return RESULT(epoll_create1(flags));
@@ -161,6 +189,11 @@ static int sys_dup(int fd)
 static int sys_pipe(int ret_fds[2])
 {
 	return RESULT(pipe2(ret_fds, O_CLOEXEC));
+}
+
+static int sys_open(const char *path, int flags)
+{
+	return RESULT(open(path, flags | O_CLOEXEC | O_NOCTTY));
 }
 
 static int sys_fstat(int fd, struct stat *st)
@@ -358,6 +391,8 @@ static int sys_groups_of(const char *user, gid_t gid, gid_t *ret_groups, int *n)
 
 const struct holt__sys holt__sys_linux = {
 	.now = sys_now,
+	.wall_now = sys_wall_now,
+	.wall_watch = sys_wall_watch,
 	.epoll_create = sys_epoll_create,
 	.epoll_ctl = sys_epoll_ctl,
 	.epoll_wait = sys_epoll_wait,
@@ -381,6 +416,7 @@ const struct holt__sys holt__sys_linux = {
 	.set_cloexec = sys_set_cloexec,
 	.dup = sys_dup,
 	.pipe = sys_pipe,
+	.open = sys_open,
 	.fstat = sys_fstat,
 	.lstat = sys_lstat,
 	.isatty = sys_isatty,

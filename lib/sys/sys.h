@@ -23,7 +23,10 @@
 struct holt__clone_args;
 
 struct holt__sys {
-	holt_time (*now)(void); /* CLOCK_MONOTONIC */
+	holt_time (*now)(void);    /* CLOCK_MONOTONIC */
+	int64_t (*wall_now)(void); /* CLOCK_REALTIME, in microseconds */
+	/* A descriptor that becomes readable when somebody sets CLOCK_REALTIME, once: then it is read, and told again. fd -1: a new one. */
+	int (*wall_watch)(int fd);
 
 	int (*epoll_create)(int flags);
 	int (*epoll_ctl)(int epfd, int op, int fd, struct epoll_event *e);
@@ -47,8 +50,9 @@ struct holt__sys {
 	int (*get_flags)(int fd);                             /* F_GETFL */
 	int (*set_flags)(int fd, int flags);                  /* F_SETFL */
 	int (*set_cloexec)(int fd, bool on);
-	int (*dup)(int fd);          /* CLOEXEC */
-	int (*pipe)(int ret_fds[2]); /* CLOEXEC */
+	int (*dup)(int fd);                       /* CLOEXEC */
+	int (*pipe)(int ret_fds[2]);              /* CLOEXEC */
+	int (*open)(const char *path, int flags); /* CLOEXEC, never a controlling terminal; nothing is created */
 	int (*fstat)(int fd, struct stat *st);
 	int (*lstat)(const char *path, struct stat *st);
 	int (*isatty)(int fd);                                      /* 1, 0 */

@@ -86,6 +86,7 @@
 #include <holt/supervise.h>
 #include <holt/sync.h>
 #include <holt/task.h>
+#include <holt/time.h>
 #include <holt/work.h>
 
 #endif

@@ -49,6 +49,7 @@
 #include <sys/uio.h>
 
 #include <holt/base.h>
+#include <holt/time.h>
 
 #ifdef __cplusplus
 extern "C" {
