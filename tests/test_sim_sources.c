@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tickers and alarms, swept: a cancellation comes at each suspension, each allocation and each system call fails. No tick
+ * Tickers, alarms and watches, swept: a cancellation comes at each suspension, each allocation and each system call fails. No tick
  * and no event is lost, no alarm goes off early, and what could not be had is said.
  */
 #include <fcntl.h>
@@ -180,3 +180,115 @@ static void put_watches(void)
 }
 SWEEP(alarms_survive_a_clock_that_is_set, .fn = alarms_while_set, .check = is_expected, .arg = WORD("hourly"),
 	.before = put_watches)
+
+/* ---- watches */
+
+enum { NAMES = 6 };
+
+static char folder[64];
+static int made, seen, out_of_order;
+
+static void name_of(char name[128], int i)
+{
+	snprintf(name, 128, "%s/%d", folder, i);
+}
+
+static int makes_names(void *arg)
+{
+	int r = 0;
+
+	(void)arg;
+	for (int i = 0; i < NAMES && r == 0; i++) {
+		char name[128];
+		int fd;
+
+		name_of(name, i);
+		fd = open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600); /* the test's own, not the library's */
+		if (fd >= 0)
+			close(fd);
+		made++;
+		r = i % 3 ? holt_yield() : holt_sleep(HOLT_SEC);
+	}
+	return r;
+}
+
+static int see(holt_watch *w)
+{
+	const char *name;
+	int r = holt_watch_next(w, NULL, &name);
+
+	if (r == 0)
+		out_of_order += atoi(name) != seen++;
+	return r;
+}
+
+static int sees_names(void *w)
+{
+	int r = 0;
+
+	while (r == 0 && seen < NAMES)
+		r = see(w);
+	return r;
+}
+
+static int watches_names(void *arg)
+{
+	holt_watch *w = NULL;
+	holt_group *g = NULL;
+	int r;
+
+	(void)arg;
+	made = seen = out_of_order = 0;
+	for (int i = 0; i < NAMES; i++) {
+		char name[128];
+
+		name_of(name, i);
+		unlink(name);
+	}
+	r = holt_watch_open(&w, folder, IN_CREATE);
+	if (r == 0)
+		r = holt_group_open(&g, .kind = HOLT_EACH);
+	if (r == 0)
+		r = holt_spawn(g, makes_names, NULL);
+	if (r == 0)
+		r = holt_spawn(g, sees_names, w, .background = true); /* the other may end early */
+	if (g)
+		r = holt_group_close(g, r);
+	while (r == 0 && seen < made)
+		r = see(w); /* what a canceled one left is still there */
+	EXPECT(out_of_order == 0 && seen <= made);
+	EXPECT(r < 0 || seen == made);
+	holt_watch_close(w);
+	return r;
+}
+
+static void make_folder(void)
+{
+	strcpy(folder, "/tmp/holt-sweep-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void remove_folder(void)
+{
+	char rm[128];
+
+	snprintf(rm, sizeof rm, "rm -rf %s", folder);
+	ck_assert_int_eq(system(rm), 0);
+}
+
+TEST(no_event_of_a_watch_is_lost)
+{
+	sweep((struct scenario){
+		.name = "no_event_of_a_watch_is_lost", .fn = watches_names, .check = is_expected, .before = make_folder });
+	remove_folder();
+}
+
+TEST(no_event_of_an_interrupted_watch_is_lost)
+{
+	sweep((struct scenario){ .name = "no_event_of_an_interrupted_watch_is_lost",
+		.fn = watches_names,
+		.check = is_expected,
+		.before = make_folder,
+		.sim = { .eintr_percent = 20 } });
+	remove_folder();
+}

@@ -61,12 +61,14 @@ MAKES_FD(eventfd, -EMFILE, (int flags), (flags))
 MAKES_FD(wall_watch, -EMFILE, (int fd), (fd))
 MAKES_FD(open, -EMFILE, (const char *path, int flags), (path, flags))
 MAKES_FD(dup, -EMFILE, (int fd), (fd))
+MAKES_FD(inotify, -EMFILE, (void), ())
 MAKES_FD(memfd, -EMFILE, (const char *name, unsigned flags), (name, flags))
 MAKES_FD(pidfd_open, -EMFILE, (pid_t pid), (pid))
 CALL(int, poll, -ENOMEM, (int fd, unsigned events, int timeout_ms), (fd, events, timeout_ms))
 CALL(int, fstat, -ENOMEM, (int fd, struct stat *st), (fd, st))
 CALL(int, lstat, -ENOMEM, (const char *path, struct stat *st), (path, st))
 CALL(ssize_t, write_nowait, -EAGAIN, (int fd, const void *buf, size_t n), (fd, buf, n))
+CALL(int, inotify_add, -ENOSPC, (int fd, const char *path, uint32_t mask), (fd, path, mask))
 CALL(int, bind, -ENOMEM, (int fd, const struct sockaddr *a, socklen_t len), (fd, a, len))
 CALL(int, listen, -EADDRINUSE, (int fd, int backlog), (fd, backlog))
 CALL(int, connect, -ECONNREFUSED, (int fd, const struct sockaddr *a, socklen_t len), (fd, a, len))
@@ -453,6 +455,8 @@ void holt__sim_world_begin(holt_time start)
 	world.fstat = sim_fstat;
 	world.lstat = sim_lstat;
 	world.write_nowait = sim_write_nowait;
+	world.inotify = sim_inotify;
+	world.inotify_add = sim_inotify_add;
 	world.socket = sim_socket;
 	world.bind = sim_bind;
 	world.listen = sim_listen;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -218,6 +219,16 @@ static ssize_t sys_write_nowait(int fd, const void *buf, size_t n)
 	return RESULT(pwritev2(fd, &v, 1, -1, RWF_NOWAIT));
 }
 
+static int sys_inotify(void)
+{
+	return RESULT(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+}
+
+static int sys_inotify_add(int fd, const char *path, uint32_t mask)
+{
+	return RESULT(inotify_add_watch(fd, path, mask));
+}
+
 static int sys_socket(int domain, int type, int protocol)
 {
 	return RESULT(socket(domain, type, protocol));
@@ -421,6 +432,8 @@ const struct holt__sys holt__sys_linux = {
 	.lstat = sys_lstat,
 	.isatty = sys_isatty,
 	.write_nowait = sys_write_nowait,
+	.inotify = sys_inotify,
+	.inotify_add = sys_inotify_add,
 	.socket = sys_socket,
 	.bind = sys_bind,
 	.listen = sys_listen,

@@ -58,6 +58,9 @@ struct holt__sys {
 	int (*isatty)(int fd);                                      /* 1, 0 */
 	ssize_t (*write_nowait)(int fd, const void *buf, size_t n); /* whatever its flags are; -EOPNOTSUPP */
 
+	int (*inotify)(void); /* CLOEXEC, non-blocking */
+	int (*inotify_add)(int fd, const char *path, uint32_t mask);
+
 	int (*socket)(int domain, int type, int protocol);
 	int (*bind)(int fd, const struct sockaddr *a, socklen_t len);
 	int (*listen)(int fd, int backlog);

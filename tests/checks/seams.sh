@@ -14,7 +14,7 @@ files='read write readv writev pread pwrite pread64 pwrite64 preadv2 pwritev2 op
 sockets='socket socketpair bind listen accept accept4 connect shutdown send sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg
 	getsockopt setsockopt getsockname getpeername getaddrinfo'
 events='epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll select pselect timerfd_create
-	timerfd_settime timerfd_gettime eventfd eventfd_read eventfd_write signalfd inotify_init1 pidfd_open pidfd_send_signal'
+	timerfd_settime timerfd_gettime eventfd eventfd_read eventfd_write signalfd inotify_init inotify_init1 inotify_add_watch pidfd_open pidfd_send_signal'
 clocks='clock_gettime clock_nanosleep gettimeofday time nanosleep sleep usleep random rand getrandom getentropy'
 processes='fork vfork clone posix_spawn posix_spawnp execve execv execvp execvpe execl waitpid waitid wait4 kill getpgid prctl system popen syscall
 	mmap mmap64 munmap mprotect madvise'

@@ -87,6 +87,7 @@
 #include <holt/sync.h>
 #include <holt/task.h>
 #include <holt/time.h>
+#include <holt/watch.h>
 #include <holt/work.h>
 
 #endif

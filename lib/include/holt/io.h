@@ -50,6 +50,7 @@
 
 #include <holt/base.h>
 #include <holt/time.h>
+#include <holt/watch.h>
 
 #ifdef __cplusplus
 extern "C" {
