@@ -35,6 +35,23 @@ TEST(time_stands_still_while_tasks_run_unless_one_says_that_it_computed)
 	ck_assert_int_eq(harness_run(computes, NULL), 1);
 }
 
+TEST(wall_clock_goes_with_it_until_it_is_set)
+{
+	int64_t second = 1000000, hour = 3600 * second;
+	int fd = harness_sys.wall_watch(-1);
+
+	ck_assert_int_eq(harness_sys.wall_now(), HARNESS_WALL_EPOCH);
+	harness_advance(HOLT_HOUR);
+	ck_assert_int_eq(harness_sys.wall_now(), HARNESS_WALL_EPOCH + hour);
+	ck_assert_int_eq(harness_sys.poll(fd, EPOLLIN, 0), 0);
+	harness_set_wall(HARNESS_WALL_EPOCH - hour);
+	ck_assert_int_eq(harness_sys.poll(fd, EPOLLIN, 0), EPOLLIN);
+	harness_advance(HOLT_SEC);
+	ck_assert_int_eq(harness_sys.wall_now(), HARNESS_WALL_EPOCH - hour + second);
+	ck_assert_uint_eq(harness_time(), HOLT_HOUR + HOLT_SEC);
+	harness_sys.close(fd);
+}
+
 static char order[8];
 
 static void append(void *arg)

@@ -270,6 +270,30 @@ TEST(all_alarms_of_a_loop_have_one_descriptor)
 	ck_assert_int_eq(wall(), wall_in(2, 0));
 }
 
+static int look_at_it(void *arg, const struct holt_task_info *i)
+{
+	if (i->waits_for && strstr(i->waits_for, arg))
+		note("seen");
+	return 0;
+}
+
+static int shows_an_alarm(void *arg)
+{
+	holt_auto(group) g = NULL;
+
+	(void)arg;
+	ck_assert_int_eq(holt_group_open(&g), 0);
+	ck_assert_int_eq(holt_spawn(g, alarm_goes_off, WORD("*:0/15 UTC")), 0);
+	holt_yield();
+	ck_assert_int_eq(holt_each_task(look_at_it, "alarm *:0/15 UTC"), 0);
+	return holt_group_close(holt_take(g), 0);
+}
+TEST(who_looks_on_sees_which_alarm_is_waited_for)
+{
+	ck_assert_int_eq(run_clean(shows_an_alarm, NULL), 0);
+	ck_assert_str_eq(trace, "seen ");
+}
+
 static int alarm_under_a_deadline(void *arg)
 {
 	struct holt_scope s;

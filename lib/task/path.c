@@ -99,6 +99,9 @@ void holt__task_waits_for(const holt_task *t, struct holt__text *text)
 		holt__text_add(text, " (");
 		holt__text_tasks(text, g->count, g->background);
 		holt__text_add(text, ")");
+	} else if (!strcmp(what, "alarm")) { /* the calendar's expression, which its caller keeps */
+		holt__text_add(text, " ");
+		holt__text_add(text, t->waits_on);
 	} else if (!strcmp(what, "task") || !strcmp(what, "start of task")) {
 		holt__text_add(text, " ");
 		holt__task_path(t->waits_on, text);
