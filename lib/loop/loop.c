@@ -3,7 +3,7 @@
  * The turn of a loop, its sources, and the one door for other threads: a list of calls that
  * they push to and the loop takes whole, and an eventfd that they write to only when the
  * loop sleeps. Both internal fds are edge-triggered and never read: each expiry and each write
- * is an edge of its own.
+ * is an edge of its own. What was put off comes first in a turn: it may make tasks ready.
  */
 #include "loop/loop.h"
 
@@ -24,6 +24,7 @@ void holt__loop_init(struct holt_loop *loop, void (*destroy)(struct holt_loop *l
 {
 	memset(loop, 0, sizeof *loop);
 	loop->ready_end = &loop->ready;
+	loop->later_end = &loop->later;
 	loop->refuel = FUEL_MAX;
 	loop->now = loop->polled = holt__sys->now();
 	loop->epfd = loop->timerfd = loop->wakefd = -1;
@@ -80,6 +81,45 @@ int holt__loop_open(struct holt_loop *loop)
 	return 0;
 }
 
+/* ---- what is put off until the next turn */
+
+void holt__loop_later(struct holt_loop *loop, struct holt__later *l)
+{
+	if (l->link)
+		return;
+	l->next = NULL;
+	l->link = loop->later_end;
+	*l->link = l;
+	loop->later_end = &l->next;
+}
+
+void holt__later_drop(struct holt_loop *loop, struct holt__later *l)
+{
+	if (!l->link)
+		return;
+	*l->link = l->next;
+	if (l->next)
+		l->next->link = l->link;
+	else
+		loop->later_end = l->link;
+	l->link = NULL;
+}
+
+/* What is put off meanwhile is for the turn after this one. */
+static __attribute__((noinline)) void do_later(struct holt_loop *loop)
+{
+	struct holt__later *last = holt__container(loop->later_end, struct holt__later, next), *l;
+
+	while ((l = loop->later)) {
+		holt__later_drop(loop, l);
+		l->fn(l);
+		if (l == last)
+			break;
+	}
+}
+
+/* ---- closing */
+
 static void close_internal(struct holt_loop *loop, struct holt__source *s, int *fd)
 {
 	if (*fd < 0)
@@ -101,6 +141,8 @@ static void wait_for_wakers(struct holt_loop *loop)
 
 void holt__loop_close(struct holt_loop *loop)
 {
+	if (loop->later)
+		do_later(loop);
 	while (loop->ends) {
 		struct holt__loop_end *e = loop->ends;
 
@@ -298,8 +340,10 @@ void holt__loop_turn(struct holt_loop *loop)
 	loop->now = holt__sys->now();
 	/* A turn whose switches were slow gets fewer next time, so that timers and fds are seen often enough. */
 	loop->refuel = loop->now - before > HOLT_MS / 4 ? FUEL_MIN : loop->refuel * 2 < FUEL_MAX ? loop->refuel * 2 : FUEL_MAX;
+	if (holt__unlikely(loop->later != NULL))
+		do_later(loop);
 	if (shall_poll(loop))
-		poll_sources(loop, !loop->ready);
+		poll_sources(loop, !loop->ready && !loop->later);
 	holt__wheel_run(&loop->timers, loop->now);
 	hear_outside(loop);
 	loop->fuel = fuel = loop->pick ? FUEL_MIN : loop->refuel;

@@ -40,6 +40,15 @@ struct holt__loop_end {
 	void (*fn)(struct holt_loop *loop, struct holt__loop_end *e);
 };
 
+/*
+ * Something to be done once, at the beginning of the next turn: what the tasks of this one add to it is done together. Lives in
+ * its owner's record. fn may only queue, and make system calls that do not wait.
+ */
+struct holt__later {
+	struct holt__later *next, **link; /* link NULL: not asked for */
+	void (*fn)(struct holt__later *l);
+};
+
 /* A call from another thread. */
 struct holt__call {
 	struct holt__call *next;
@@ -65,6 +74,7 @@ struct holt_loop {
 	holt_time armed;           /* what the timerfd is set to; in the past: to nothing */
 	int epfd, timerfd, wakefd; /* -1: not open */
 	struct holt__source timer_source, wake_source;
+	struct holt__later *later, **later_end;
 	struct holt__source **sources; /* by fd */
 	size_t n_sources;
 	uint32_t generation;
@@ -91,6 +101,9 @@ int holt__loop_open(struct holt_loop *loop);
 void holt__loop_close(struct holt_loop *loop); /* all sources must have been detached; gives back the fds */
 
 void holt__loop_turn(struct holt_loop *loop);
+
+void holt__loop_later(struct holt_loop *loop, struct holt__later *l); /* again before it was done: no matter */
+void holt__later_drop(struct holt_loop *loop, struct holt__later *l); /* one that was not asked for: no matter */
 
 /* Ends the taking of calls, unless some came: false, and they have been made now. */
 bool holt__loop_seal(struct holt_loop *loop);

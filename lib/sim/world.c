@@ -72,6 +72,7 @@ CALL(int, inotify_add, -ENOSPC, (int fd, const char *path, uint32_t mask), (fd, 
 CALL(int, bind, -ENOMEM, (int fd, const struct sockaddr *a, socklen_t len), (fd, a, len))
 CALL(int, listen, -EADDRINUSE, (int fd, int backlog), (fd, backlog))
 CALL(int, connect, -ECONNREFUSED, (int fd, const struct sockaddr *a, socklen_t len), (fd, a, len))
+CALL(int, shutdown, -ENOTCONN, (int fd, int how), (fd, how))
 CALL(int, getsockopt, -ENOBUFS, (int fd, int level, int name, void *v, socklen_t *len), (fd, level, name, v, len))
 CALL(int, setsockopt, -ENOBUFS, (int fd, int level, int name, const void *v, socklen_t len), (fd, level, name, v, len))
 CALL(int, unlink, -EBUSY, (const char *path), (path))
@@ -462,6 +463,7 @@ void holt__sim_world_begin(holt_time start)
 	world.listen = sim_listen;
 	world.accept = sim_accept;
 	world.connect = sim_connect;
+	world.shutdown = sim_shutdown;
 	world.getsockopt = sim_getsockopt;
 	world.setsockopt = sim_setsockopt;
 	world.unlink = sim_unlink;

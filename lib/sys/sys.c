@@ -254,6 +254,11 @@ static int sys_connect(int fd, const struct sockaddr *a, socklen_t len)
 	return RESULT(connect(fd, a, len));
 }
 
+static int sys_shutdown(int fd, int how)
+{
+	return RESULT(shutdown(fd, how));
+}
+
 static int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	return RESULT(getsockopt(fd, level, name, value, len));
@@ -439,6 +444,7 @@ const struct holt__sys holt__sys_linux = {
 	.listen = sys_listen,
 	.accept = sys_accept,
 	.connect = sys_connect,
+	.shutdown = sys_shutdown,
 	.getsockopt = sys_getsockopt,
 	.setsockopt = sys_setsockopt,
 	.unlink = sys_unlink,

@@ -66,6 +66,7 @@ struct holt__sys {
 	int (*listen)(int fd, int backlog);
 	int (*accept)(int fd, struct sockaddr *a, socklen_t *len, int flags);
 	int (*connect)(int fd, const struct sockaddr *a, socklen_t len);
+	int (*shutdown)(int fd, int how);
 	int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
 	int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t len);
 	int (*unlink)(const char *path);
