@@ -63,8 +63,14 @@ static void end_of_loop(struct holt_loop *loop, struct holt__loop_end *e)
 {
 	struct holt__ios *ios = holt__container(e, struct holt__ios, end);
 
-	for (struct holt__io *io = ios->all; io; io = io->next)
+	for (struct holt__io *io = ios->all; io; io = io->next) {
 		holt__loop_displace(loop, &io->source); /* epoll goes as a whole */
+		for (struct holt__waiter *w = io->watchers.head, *next; w; w = next) {
+			next = w->next;
+			if (!w->task) /* tasks there are none any more */
+				holt__io_told(w, -EBADF);
+		}
+	}
 	holt__timer_stop(&ios->check);
 	while (ios->slabs) {
 		struct holt__io_slab *slab = ios->slabs;
@@ -157,7 +163,8 @@ static void end(struct holt_loop *loop, struct holt__io *io, int result)
 {
 	end_side(&io->in, result);
 	end_side(&io->out, result);
-	holt__wake_all(&io->watchers, -EBADF);
+	while (io->watchers.head)
+		holt__io_told(io->watchers.head, -EBADF);
 	if (io->interest)
 		holt__loop_detach(loop, &io->source);
 	else

@@ -47,7 +47,7 @@ struct holt__io {
 	bool special;  /* level, or it had watchers: an event is more than a side's */
 	uint8_t doubt; /* a task waits without having proved that the number is this file; grows with time */
 	struct holt__side in, out;
-	struct holt_waiters watchers;  /* what each waits for is in its waiter's data */
+	struct holt_waiters watchers;  /* what each waits for is in its data; one without a task: see holt__io_call */
 	struct holt__io *next, **link; /* in the list of all: another's source may have taken our place in the table */
 };
 _Static_assert(sizeof(struct holt__io) <= 128, "two cache lines");
@@ -145,6 +145,13 @@ int holt__io_pause(holt_task *t, struct holt__io *io, struct holt_waiters *also,
 void holt__io_pass_on(
 	holt_task *t, struct holt__io *io, struct holt__side *side); /* the turn of the next, if there is something for it */
 void holt__io_rearm(struct holt_loop *loop, struct holt__io *io);    /* a level-triggered one, for who still waits */
+
+/*
+ * Calls w->left, outside tasks, when one of the events comes; or with -EBADF when there is no such record any more. It is out of the
+ * list then, with the events or the error in w->data, and may only queue. 0, or why nothing will come: -EBADF, -ENOMEM, ...
+ */
+int holt__io_call(struct holt_loop *loop, int fd, uint32_t events, struct holt__waiter *w);
+void holt__io_told(struct holt__waiter *w, int result); /* a watcher is told, and out of the list */
 void holt__io_wake_watchers(struct holt__io *io, uint32_t events);
 /* Adds events to what epoll watches; level: arms it. HOLT__IO_STALE: the record is gone. */
 int holt__io_watch(struct holt_loop *loop, struct holt__io *io, uint32_t events);
@@ -186,6 +193,9 @@ static inline __attribute__((always_inline)) struct holt__io *holt__io_quick(int
 	*ret_task = t;
 	return io;
 }
+
+/* One try, which waits for nothing; a socket's that is closed gives -EPIPE and no signal. io NULL: none is needed (DIRECT). */
+ssize_t holt__io_write_now(int fd, struct holt__io *io, const void *buf, size_t n);
 
 /* A whole call: cancellation first, then tries and waits. */
 ssize_t holt__io_run(struct holt__op *op, holt__io_try *attempt);

@@ -87,6 +87,20 @@ static ssize_t try_write(struct holt__op *op, struct holt__io *io)
 	return AGAIN_IF_INTERRUPTED(holt__sys->write(op->fd, op->data, op->n));
 }
 
+ssize_t holt__io_write_now(int fd, struct holt__io *io, const void *buf, size_t n)
+{
+	struct holt__op op = { .fd = fd, .out = true, .data = (void *)buf, .n = n };
+
+	if (io && io->socket) {
+		ssize_t r = AGAIN_IF_INTERRUPTED(holt__sys->send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL));
+
+		if (r != -ENOTSOCK)
+			return r;
+		io = NULL; /* the kernel had no answer when it was asked what this is */
+	}
+	return try_write(&op, io);
+}
+
 /* The whole way, or what is left of it when io was tried and said r. */
 static __attribute__((noinline)) ssize_t move(
 	int fd, void *buf, size_t n, bool out, holt_task *t, struct holt__io *io, ssize_t r, bool waited)

@@ -21,6 +21,17 @@ static inline void wake_next(struct holt__side *side)
 	holt__wake(w->task, 0);
 }
 
+void holt__io_told(struct holt__waiter *w, int result)
+{
+	if (w->task) {
+		holt__wake_by(w, result);
+		return;
+	}
+	holt__waiter_remove(w);
+	w->data = (void *)(intptr_t)result;
+	w->left(w);
+}
+
 void holt__io_wake_watchers(struct holt__io *io, uint32_t events)
 {
 	struct holt__waiter *w, *next;
@@ -30,7 +41,7 @@ void holt__io_wake_watchers(struct holt__io *io, uint32_t events)
 
 		next = w->next;
 		if (came)
-			holt__wake(w->task, (int)came);
+			holt__io_told(w, (int)came);
 	}
 }
 
@@ -94,6 +105,24 @@ int holt__io_watch(struct holt_loop *loop, struct holt__io *io, uint32_t events)
 		return HOLT__IO_STALE;
 	}
 	io->interest = events;
+	return 0;
+}
+
+int holt__io_call(struct holt_loop *loop, int fd, uint32_t events, struct holt__waiter *w)
+{
+	struct holt__io *io = holt__io_find(loop, fd);
+	int r;
+
+	if (!io)
+		return -EBADF;
+	io->special = true;
+	if (io->level || (io->interest & events) != events) {
+		r = holt__io_watch(loop, io, events);
+		if (r != 0)
+			return r == HOLT__IO_STALE ? -EBADF : r == -EPERM ? -EOPNOTSUPP : r;
+	}
+	w->data = (void *)(uintptr_t)(events | EPOLLERR | EPOLLHUP);
+	holt__waiters_add(&io->watchers, w);
 	return 0;
 }
 
