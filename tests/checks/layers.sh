@@ -9,7 +9,7 @@ set -euo pipefail
 
 floors="base sys loop task sync work io supervise varlink service inspect sim"
 # run.h also declares what the loop itself defines (holt_now, holt_loop_call)
-areas="base=base run=loop scope=task group=task task=task sync=sync queue=sync future=sync work=work io=io time=io watch=io
+areas="base=base run=loop scope=task group=task task=task sync=sync queue=sync future=sync work=work io=io stream=io time=io watch=io
 	supervise=supervise varlink=varlink service=service log=base inspect=inspect sim=sim"
 # What is defined on a higher floor than it is called from, by design: the log writes to the journal.
 upward='^holt_log(_at|_level|_sink)?$'

@@ -107,6 +107,7 @@ typedef struct holt_task holt_task;             /* <holt/task.h>: a coroutine th
 typedef struct holt_group holt_group;           /* <holt/group.h>: what tasks live in */
 typedef struct holt_queue holt_queue;           /* <holt/queue.h>: items from task to task */
 typedef struct holt_future holt_future;         /* <holt/future.h>: a result that somebody will have */
+typedef struct holt_stream holt_stream;         /* <holt/stream.h>: buffered reading and writing */
 typedef struct holt_supervisor holt_supervisor; /* <holt/supervise.h>: who starts tasks again */
 
 /* Those who wait for something, first come, first served. Its inside is the library's; all zero: nobody waits. */
@@ -154,13 +155,14 @@ enum holt_restart { HOLT_RESTART_ON_FAILURE, HOLT_RESTART_ALWAYS, HOLT_RESTART_N
 
 /**
  * holt_auto() - a local that is closed when its block is left, on every way out
- * @kind: group, task, queue, future, process, supervisor, fd or free; each is declared by the header of its area
+ * @kind: group, task, queue, future, process, stream, supervisor, fd or free; each is declared by the header of its area
  *
  *	holt_auto(group) g = NULL;      closes: cancels, joins, runs finally handlers
  *	holt_auto(task) t = NULL;       drops the reference
  *	holt_auto(queue) q = NULL;      closes, dropping what is left
  *	holt_auto(future) f = NULL;     drops the reference
  *	holt_auto(process) p = NULL;    closes, ending it
+ *	holt_auto(stream) s = NULL;     closes it and its descriptor
  *	holt_auto(supervisor) s = NULL; closes: stops the children in reverse
  *	holt_auto(fd) fd = -1;          an int; holt_close() unless it is negative
  *	holt_auto(free) p = NULL;       a void pointer; free()

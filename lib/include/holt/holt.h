@@ -83,6 +83,7 @@
 #include <holt/scope.h>
 #include <holt/service.h>
 #include <holt/sim.h>
+#include <holt/stream.h>
 #include <holt/supervise.h>
 #include <holt/sync.h>
 #include <holt/task.h>

@@ -2,6 +2,8 @@
 /*
  * holt/io.h - the system's reads, writes and sockets, as calls that suspend only the calling task
  *
+ * Buffered streams of lines are <holt/stream.h>, which comes along.
+ *
  * Descriptors stay plain ints, and the calls are named and behave like those of the system, with
  * -errno in place of errno. Each tries first and waits only if it must. Errors of the system's call
  * of that name are returned as they are; below only those that are ours are listed. EINTR never
@@ -49,6 +51,7 @@
 #include <sys/uio.h>
 
 #include <holt/base.h>
+#include <holt/stream.h>
 #include <holt/time.h>
 #include <holt/watch.h>
 
