@@ -42,6 +42,7 @@ says fanout 'rome: no answer' 'cairo: here you are' 'oslo: canceled, no longer n
 says pool '(anna|bert|cleo): job 9 done' 'all done, the sum is 45'
 says backpressure 'made 20, sold 20' 'on the way at once: at most what has room' 'newest readings kept: 3'
 says retry 'try 1: no answer in time' 'answered at try 3' 'the other one: given up'
+says chat 'bert has heard all 2000 stories' 'bert is told good night' 'carl has slept through most of it' 'the house is closed: 0'
 says heartbeat 'work ends' 'beat ends: its group closes' 'closed: 0'
 
 for source in lib/examples/*.c; do
