@@ -462,6 +462,44 @@ static int random_selects(void *arg)
 }
 SWEEP(selects_at_random_lose_nothing_and_write_nothing_that_is_not_theirs, .fn = random_selects, .check = is_expected)
 
+/* ---- more places to wait in than a stack has room for */
+
+static struct holt_event events[20];
+
+static int waits_for_any(void *arg)
+{
+	struct holt_case c[20];
+	int r;
+
+	(void)arg;
+	for (int i = 0; i < 20; i++)
+		c[i] = (struct holt_case){ HOLT_CASE_EVENT, &events[i], NULL, 77 };
+	r = holt_select(c, 20, true);
+	EXPECT(r < 0 || r == 13);
+	return r;
+}
+
+static int many_places(void *arg)
+{
+	holt_group *g = NULL;
+	int r;
+
+	(void)arg;
+	memset(events, 0, sizeof events);
+	r = holt_group_open(&g);
+	for (int i = 0; r >= 0 && i < 2; i++)
+		r = holt_spawn(g, waits_for_any, NULL);
+	if (r >= 0)
+		r = holt_sleep(HOLT_MS);
+	holt_event_set(&events[13]);
+	if (g)
+		r = holt_group_close(g, r);
+	for (int i = 0; i < 20; i++)
+		EXPECT(!events[i].w.head);
+	return r;
+}
+SWEEP(select_in_many_places_leaves_none_behind, .fn = many_places, .check = is_expected)
+
 /* ---- on those who hold us */
 
 static int selects_its_parent(void *parent)
