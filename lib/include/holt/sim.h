@@ -3,7 +3,7 @@
  * holt/sim.h - the simulator: a run where all that may happen does, by number, and can be made to happen again
  *
  * For tests, of the library and of every daemon that is written on it. It is a library of its own, which has
- * all of holt in it: link with -lholt-sim in place of -lholt. A test in full:
+ * all of holt in it: link with -lholt-sim in place of -lholt, or before it. A test in full:
  *
  *	static int reset_and_run(void *arg)     from the beginning, each time
  *	{
