@@ -235,7 +235,7 @@ int holt_stream_write(holt_stream *s, const void *buf, size_t n)
 }
 
 /* One that does not fit is formatted again into memory of its size. */
-static int put_long(holt_task *t, holt_stream *s, size_t n, const char *fmt, va_list args)
+static __attribute__((format(printf, 4, 0))) int put_long(holt_task *t, holt_stream *s, size_t n, const char *fmt, va_list args)
 {
 	char *text = holt__malloc(n + 1);
 	int r;
