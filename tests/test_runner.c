@@ -121,7 +121,7 @@ static int play(void *arg)
 
 	pid = child_pid(runner_child(r, b));
 	if (e == 0 && pid > 0) {
-		kill(pid, SIGKILL);
+		__real_kill(pid, SIGKILL); /* ours, and not one that is to fail */
 		e = until(r, b_is_up_again);
 	}
 	runner_end(r);
