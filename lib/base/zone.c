@@ -20,7 +20,7 @@ struct reader {
 
 static char peek(const struct reader *r)
 {
-	return r->at < r->end ? *r->at : 0;
+	return (char)(r->at < r->end ? *r->at : 0);
 }
 
 static bool skip(struct reader *r, char c)

@@ -96,8 +96,9 @@ int holt_alarm(const char *calendar)
 
 	do {
 		r = holt__enter(&t);
-		if (r == 0)
-			r = arm(t->loop, &wall);
+		if (r < 0)
+			return r;
+		r = arm(t->loop, &wall);
 		if (r < 0)
 			return r;
 		now = holt__sys->wall_now();

@@ -46,7 +46,7 @@ void holt__sim_who(char who[HOLT__SIM_WHO])
 	if (holt__self)
 		name_task(holt__self, who);
 	else
-		strcpy(who, "no task");
+		memcpy(who, "no task", sizeof "no task");
 }
 
 /* ---- problems */

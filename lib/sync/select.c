@@ -94,7 +94,8 @@ static struct holt_waiters *list_of(struct holt_case *c, void **ret_data)
 	case HOLT_CASE_PUT:
 		return holt__queue_putters(c->on);
 	case HOLT_CASE_FUTURE:
-		return &holt_future_ref(c->on)->w; /* who sets it may drop it before we run */
+		holt_future_ref(c->on); /* who sets it may drop it before we run */
+		return &((holt_future *)c->on)->w;
 	case HOLT_CASE_EVENT:
 		return &((struct holt_event *)c->on)->w;
 	default:
