@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-static __thread struct {
+static __thread __attribute__((tls_model("initial-exec"))) struct {
 	holt_future *first, **last; /* done, and not all of their functions called; each by a reference */
 	bool busy;                  /* somebody below us on the stack goes through them */
 } telling;
